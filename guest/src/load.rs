@@ -1,0 +1,734 @@
+//! From the text of a bundle to a set, or to everything that is wrong with it.
+//!
+//! The order is: sizes, schema, policies through the depth gate, annotations, links, static entities, strict
+//! validation, and last whether the schema admits the facts that the plug-in makes. Every stage that can run
+//! does, so that an author sees all findings at once.
+
+use crate::annotation::{self, Annotations};
+use crate::bundle::{Bundle, BundleKind, File, Link, MAX_CACHE_MS_MAX};
+use crate::diagnostic::{Code, Diagnostics, Report, Source};
+use crate::facts::{Takes, model_parents};
+use crate::gate::{self, Gated, Why};
+use crate::kind::Kind;
+use crate::limits::DEPTH_MAX;
+use crate::network::Network;
+use crate::probe;
+use crate::reads::Reads;
+use crate::set::{Action, Entry, PolicySet, UNKNOWN_ACTION, admits};
+use crate::statics::Statics;
+use crate::strict;
+use cedar_policy_core::ast::{
+    Eid, Entity, EntityType, EntityUID, ExprKind, Literal, Policy, PolicyID, PolicySet as CedarSet, SlotId, Template,
+};
+use cedar_policy_core::entities::{Entities, EntityJsonParser, TCComputation};
+use cedar_policy_core::extensions::Extensions;
+use cedar_policy_core::parser;
+use cedar_policy_core::validator::{CoreSchema, ValidationMode, Validator, ValidatorSchema};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::str::FromStr;
+use thiserror::Error;
+
+/// Why a bundle was not loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The text is not a bundle.
+    #[error("{0}")]
+    Malformed(String),
+    /// The bundle holds errors.
+    #[error("the bundle is refused: {} findings", .0.count)]
+    Refused(Report),
+}
+
+/// How much of a bundle has to be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Everything: the bundle comes from outside.
+    Check,
+    /// Nothing twice: the bundle was checked by an instance of this component and balanced there.
+    Checked,
+}
+
+/// Loads a bundle from its text.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn load(text: &str) -> Result<PolicySet, LoadError> {
+    let bundle: Bundle = strict::from_str(text).map_err(LoadError::Malformed)?;
+    if bundle.v != 1 {
+        return Err(LoadError::Malformed("the text's `v` is not 1: this component reads version 1".into()));
+    }
+    let digest = bundle.digest();
+    build(bundle, digest, Trust::Check)
+}
+
+/// Builds the set of a bundle.
+///
+/// # Errors
+/// [`LoadError::Refused`].
+pub fn build(bundle: Bundle, digest: String, trust: Trust) -> Result<PolicySet, LoadError> {
+    let mut loader = Loader {
+        bundle,
+        trust,
+        found: Diagnostics::default(),
+        files: BTreeMap::new(),
+        drafts: BTreeMap::new(),
+        cedar: CedarSet::new(),
+    };
+    if !loader.sizes() {
+        return Err(LoadError::Refused(loader.found.into_report()));
+    }
+    let schema = loader.schema();
+    loader.policies();
+    loader.links();
+    let networks = loader.policy_networks();
+    let statics = loader.statics(schema.as_ref(), networks);
+    if let Some(schema) = &schema {
+        loader.validate(schema);
+    }
+    if loader.found.has_errors() {
+        return Err(LoadError::Refused(loader.found.into_report()));
+    }
+    loader.finish(schema, statics, digest)
+}
+
+/// A policy on its way into the table.
+struct Draft {
+    policy: Policy,
+    annotations: Annotations,
+    file: String,
+    line: usize,
+}
+
+struct Loader {
+    bundle: Bundle,
+    trust: Trust,
+    found: Diagnostics,
+    /// The texts as handed over and as balanced, by file.
+    files: BTreeMap<String, (String, Gated)>,
+    /// Static policies and links by their ids.
+    drafts: BTreeMap<String, Draft>,
+    cedar: CedarSet,
+}
+
+const FILE_BUNDLE: &str = "bundle.toml";
+
+impl Loader {
+    fn general(&self) -> bool {
+        self.bundle.kind == BundleKind::General
+    }
+
+    fn whole(&mut self, file: &str, code: Code, message: impl Into<String>, help: &str) {
+        self.found.push(Source { file, text: "" }.whole(code, message).help(help));
+    }
+
+    /// What must hold before anything is parsed.
+    fn sizes(&mut self) -> bool {
+        let (bytes, limits) = (self.bundle.bytes(), self.bundle.limits.clone());
+        if bytes > limits.bundle_bytes {
+            self.whole(
+                FILE_BUNDLE,
+                Code::Limit,
+                format!("the bundle is {bytes} bytes long, the limit is {}", limits.bundle_bytes),
+                "split the bundle, or raise `bundle_bytes`",
+            );
+        }
+        if limits.depth > DEPTH_MAX {
+            self.whole(
+                FILE_BUNDLE,
+                Code::Limit,
+                format!("the limit `depth` is {}, at most {DEPTH_MAX} is safe", limits.depth),
+                "lower `depth`",
+            );
+        }
+        if !(0..=MAX_CACHE_MS_MAX).contains(&self.bundle.settings.max_cache_ms) {
+            self.whole(
+                FILE_BUNDLE,
+                Code::Limit,
+                format!("`max_cache_ms` is not between 0 and {MAX_CACHE_MS_MAX}"),
+                "a remembered decision cannot see a revocation: keep it short",
+            );
+        }
+        if self.bundle.policies.is_empty() && !self.general() {
+            self.whole(
+                FILE_BUNDLE,
+                Code::Parse,
+                "the bundle has no policy",
+                "add a `.cedar` file; a set without a policy would deny everything",
+            );
+        }
+        let mut names = BTreeSet::new();
+        let twice: Vec<String> =
+            self.bundle.policies.iter().filter(|f| !names.insert(&f.name)).map(|f| f.name.clone()).collect();
+        for name in twice {
+            self.whole(&name, Code::Parse, "two files have this name", "rename one of them");
+        }
+        !self.found.has_errors()
+    }
+
+    fn schema(&mut self) -> Option<ValidatorSchema> {
+        let Some(file) = self.bundle.schema.clone() else {
+            if !self.general() {
+                self.whole(
+                    "schema.cedarschema",
+                    Code::Schema,
+                    "the bundle has no schema",
+                    "copy the schema of the default policies and extend it",
+                );
+            }
+            return None;
+        };
+        let source = Source { file: &file.name, text: &file.text };
+        if let Some(offset) = gate::nesting_beyond(&file.text, self.bundle.limits.depth) {
+            self.found.push(
+                source
+                    .at(offset, 1, Code::Limit, Why::Depth(self.bundle.limits.depth).to_string())
+                    .help("give the inner record a name with `type`"),
+            );
+            return None;
+        }
+        match ValidatorSchema::from_cedarschema_str(&file.text, Extensions::all_available()) {
+            Ok((schema, warnings)) => {
+                for warning in warnings {
+                    self.found.push(source.cedar(&warning, Code::Schema, |at| at).warning());
+                }
+                Some(schema)
+            }
+            Err(error) => {
+                let mut any = false;
+                for related in miette::Diagnostic::related(&error).into_iter().flatten() {
+                    self.found.push(source.cedar(related, Code::Schema, |at| at));
+                    any = true;
+                }
+                if !any || miette::Diagnostic::labels(&error).is_some() {
+                    self.found.push(source.cedar(&error, Code::Schema, |at| at));
+                }
+                None
+            }
+        }
+    }
+
+    fn policies(&mut self) {
+        let mut count = 0;
+        for at in 0..self.bundle.policies.len() {
+            let Some(file) = self.bundle.policies.get(at).cloned() else { break };
+            let Some(gated) = self.through_gate(&file) else { continue };
+            count += gated.policies;
+            if count > self.bundle.limits.policies {
+                let limit = self.bundle.limits.policies;
+                self.whole(
+                    &file.name,
+                    Code::Limit,
+                    format!("the bundle has more than {limit} policies"),
+                    "use template links or static entities, or raise `policies`",
+                );
+                return;
+            }
+            if let Some(kept) = self.bundle.policies.get_mut(at) {
+                kept.text.clone_from(&gated.text);
+            }
+            self.parse(&file, gated);
+        }
+        if self.bundle.kind == BundleKind::Profile
+            && !self.found.has_errors()
+            && self.drafts.is_empty()
+            && self.bundle.links.is_empty()
+        {
+            self.whole(
+                FILE_BUNDLE,
+                Code::Parse,
+                "the bundle has no policy",
+                "add one; a set without a policy would deny everything",
+            );
+        }
+    }
+
+    fn through_gate(&mut self, file: &File) -> Option<Gated> {
+        let source = Source { file: &file.name, text: &file.text };
+        let (gated, refusals) = gate::gate(&file.text, &self.bundle.limits);
+        let shape = refusals.iter().any(|r| r.why == Why::Shape);
+        for refusal in &refusals {
+            if refusal.why != Why::Shape {
+                let finding =
+                    source.at(refusal.offset, 1, Code::Limit, refusal.why.to_string()).help(refusal.why.help());
+                self.found.push(finding);
+            }
+        }
+        if refusals.is_empty() {
+            return Some(gated);
+        }
+        if refusals.iter().all(|r| r.why == Why::Shape) && shape {
+            // Cedar's parser says better what is wrong. What it accepts all the same is still refused.
+            match parser::parse_policyset(&gated.text) {
+                Err(errors) => {
+                    for error in errors.iter() {
+                        self.found.push(source.cedar(error, Code::Parse, |at| gated.original(at)));
+                    }
+                }
+                Ok(_) => {
+                    for refusal in &refusals {
+                        self.found.push(
+                            source.at(refusal.offset, 1, Code::Parse, refusal.why.to_string()).help(refusal.why.help()),
+                        );
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn parse(&mut self, file: &File, gated: Gated) {
+        let source = Source { file: &file.name, text: &file.text };
+        let parsed = match parser::parse_policyset(&gated.text) {
+            Ok(parsed) => parsed,
+            Err(errors) => {
+                for error in errors.iter() {
+                    self.found.push(source.cedar(error, Code::Parse, |at| gated.original(at)));
+                }
+                return;
+            }
+        };
+        let line_of = |policy: &Policy| {
+            policy.loc().map_or(0, |loc| source.at(gated.original(loc.start()), 0, Code::Parse, "").line)
+        };
+        let mut policies: Vec<Policy> = parsed.static_policies().cloned().collect();
+        policies.sort_by_key(|policy| policy.loc().map_or(0, |loc| loc.start()));
+        let mut templates: Vec<Template> = parsed.templates().cloned().collect();
+        templates.sort_by_key(|template| template.loc().map_or(0, |loc| loc.start()));
+        let mut position = self.drafts.len();
+        for policy in policies {
+            let forced = file.id.clone();
+            let Some(annotations) = self.annotations(&policy, &source, &gated, forced, position) else { continue };
+            position += 1;
+            let id = annotations.id.clone().unwrap_or_default();
+            let policy = policy.new_id(PolicyID::from_string(&id));
+            let line = line_of(&policy);
+            if self.taken(&id) {
+                let at = policy.loc().map_or(0, |loc| gated.original(loc.start()));
+                self.found.push(
+                    source
+                        .at(at, 1, Code::DuplicateId, format!("the id `{id}` is used twice"))
+                        .help("give each policy, template and link an `@id` of its own"),
+                );
+                continue;
+            }
+            if self.cedar.add(policy.clone()).is_ok() {
+                self.drafts.insert(id, Draft { policy, annotations, file: file.name.clone(), line });
+            }
+        }
+        for template in templates {
+            self.template(&template, &source, &gated);
+        }
+        self.files.insert(file.name.clone(), (file.text.clone(), gated));
+    }
+
+    fn taken(&self, id: &str) -> bool {
+        self.drafts.contains_key(id) || self.cedar.get_template(&PolicyID::from_string(id)).is_some()
+    }
+
+    /// The annotations of a policy. In a general set they mean nothing but the id.
+    fn annotations(
+        &mut self,
+        policy: &Policy,
+        source: &Source<'_>,
+        gated: &Gated,
+        forced: Option<String>,
+        position: usize,
+    ) -> Option<Annotations> {
+        if self.general() {
+            let own = policy
+                .annotations()
+                .find(|(name, _)| AsRef::<str>::as_ref(name) == "id")
+                .map(|(_, a)| a.val.to_string());
+            return Some(Annotations {
+                id: Some(forced.or(own).unwrap_or_else(|| format!("policy{position}"))),
+                denial: None,
+            });
+        }
+        match Annotations::read(policy) {
+            Ok(read) => Some(read),
+            Err(refused) => {
+                let (at, bytes) =
+                    policy.loc().map_or((0, 0), |loc| (gated.original(loc.start()), gated.original(loc.end())));
+                for refusal in refused {
+                    self.found.push(
+                        source.at(at, bytes.saturating_sub(at), Code::Annotation, refusal.message).help(refusal.help),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn template(&mut self, template: &Template, source: &Source<'_>, gated: &Gated) {
+        let at = template.loc().map_or(0, |loc| gated.original(loc.start()));
+        let own =
+            template.annotations().find(|(name, _)| AsRef::<str>::as_ref(name) == "id").map(|(_, a)| a.val.to_string());
+        let id = match own {
+            Some(id) if self.general() => id,
+            None if self.general() => template.id().to_string(),
+            Some(id) => match annotation::read_id(&id) {
+                Ok(id) => id,
+                Err(refused) => {
+                    self.found.push(source.at(at, 1, Code::Annotation, refused.message).help(refused.help));
+                    return;
+                }
+            },
+            None => {
+                self.found.push(
+                    source.at(at, 1, Code::Annotation, "this template has no `@id`").help("links name it by its `@id`"),
+                );
+                return;
+            }
+        };
+        if self.taken(&id) || self.cedar.add_template(template.new_id(PolicyID::from_string(&id))).is_err() {
+            self.found.push(
+                source
+                    .at(at, 1, Code::DuplicateId, format!("the id `{id}` is used twice"))
+                    .help("give each policy, template and link an `@id` of its own"),
+            );
+        }
+    }
+
+    fn links(&mut self) {
+        for file in self.bundle.links.clone() {
+            let links: Vec<Link> = match strict::from_str(&file.text) {
+                Ok(links) => links,
+                Err(error) => {
+                    self.whole(
+                        &file.name,
+                        Code::Link,
+                        error,
+                        "a file of links is a list of `{\"template_id\", \"link_id\", \"args\"}`",
+                    );
+                    continue;
+                }
+            };
+            for link in links {
+                if let Err((message, help)) = self.link(&file.name, &link) {
+                    self.whole(&file.name, Code::Link, message, help);
+                }
+            }
+        }
+        if self.drafts.len() > self.bundle.limits.policies {
+            let limit = self.bundle.limits.policies;
+            self.whole(
+                FILE_BUNDLE,
+                Code::Limit,
+                format!("the bundle has more than {limit} policies and links"),
+                "use static entities, or raise `policies`",
+            );
+        }
+    }
+
+    fn link(&mut self, file: &str, link: &Link) -> Result<(), (String, &'static str)> {
+        let id = &link.link_id;
+        if !self.general() {
+            annotation::read_id(id)
+                .map_err(|refused| (refused.message, "a link's id is an `@id`: lower-case words joined by `-`"))?;
+        }
+        if self.taken(id) {
+            return Err((
+                format!("the id `{id}` is used twice"),
+                "give each policy, template and link an id of its own",
+            ));
+        }
+        let mut values = HashMap::new();
+        for (slot, uid) in &link.args {
+            let slot = match slot.as_str() {
+                "?principal" => SlotId::principal(),
+                "?resource" => SlotId::resource(),
+                _ => {
+                    return Err((
+                        format!("`{slot}` in link `{id}` is not a slot"),
+                        "the slots are `?principal` and `?resource`",
+                    ));
+                }
+            };
+            let ty = EntityType::from_str(&uid.ty).map_err(|_| {
+                (format!("`{}` in link `{id}` is not an entity type", uid.ty), "write the type as the schema does")
+            })?;
+            values.insert(slot, EntityUID::from_components(ty, Eid::new(uid.id.as_str()), None));
+        }
+        let linked = self
+            .cedar
+            .link(PolicyID::from_string(&link.template_id), PolicyID::from_string(id), values)
+            .map_err(|error| (error.to_string(), "the template's `@id` and exactly its slots belong in a link"))?
+            .clone();
+        let annotations = if self.general() {
+            Annotations { id: Some(id.clone()), denial: None }
+        } else {
+            Annotations::read(&linked).map_err(|refused| {
+                (
+                    refused.into_iter().map(|r| r.message).collect::<Vec<_>>().join("; "),
+                    "the template's annotations hold for its links",
+                )
+            })?
+        };
+        self.drafts.insert(id.clone(), Draft { policy: linked, annotations, file: file.to_owned(), line: 0 });
+        Ok(())
+    }
+
+    /// The networks that policies name. Their ids must be canonical, or no address would lie in them.
+    fn policy_networks(&mut self) -> BTreeSet<Network> {
+        let mut networks = BTreeSet::new();
+        if self.general() {
+            return networks;
+        }
+        let mut wrong = Vec::new();
+        let ty = Kind::Network.entity_type();
+        for (id, draft) in &self.drafts {
+            let condition = draft.policy.condition();
+            let literals = condition.subexpressions().filter_map(|part| match part.expr_kind() {
+                ExprKind::Lit(Literal::EntityUID(uid)) => Some(uid.as_ref().clone()),
+                _ => None,
+            });
+            for uid in literals.chain(draft.policy.env().values().cloned()).filter(|uid| uid.entity_type() == ty) {
+                match canonical(&uid) {
+                    Ok(network) => {
+                        networks.insert(network);
+                    }
+                    Err(help) => wrong.push((id.clone(), draft.file.clone(), draft.line, uid, help)),
+                }
+            }
+        }
+        for (id, file, line, uid, help) in wrong {
+            let mut finding = Source { file: &file, text: "" }
+                .whole(Code::Validation, format!("policy `{id}` names {uid}, which holds no address"))
+                .help(help);
+            finding.line = line;
+            finding.policy = Some(id);
+            self.found.push(finding);
+        }
+        networks
+    }
+
+    fn statics(&mut self, schema: Option<&ValidatorSchema>, mut networks: BTreeSet<Network>) -> Statics {
+        let file = self.bundle.entities.clone();
+        let name = file.as_ref().map_or("entities.json", |f| f.name.as_str()).to_owned();
+        let text = file.as_ref().map_or("[]", |f| f.text.as_str());
+        let parsed = match schema {
+            Some(schema) => {
+                let schema = CoreSchema::new(schema);
+                EntityJsonParser::new(Some(&schema), Extensions::all_available(), TCComputation::ComputeNow)
+                    .from_json_str(text)
+            }
+            None => EntityJsonParser::<cedar_policy_core::entities::NoEntitiesSchema>::new(
+                None,
+                Extensions::all_available(),
+                TCComputation::ComputeNow,
+            )
+            .from_json_str(text),
+        };
+        let mut entities = match parsed {
+            Ok(entities) => entities,
+            Err(error) => {
+                self.found.push(Source { file: &name, text }.cedar(&error, Code::Entities, |at| at));
+                return Statics::default();
+            }
+        };
+        if !self.general() {
+            self.check_statics(&name, &entities, &mut networks);
+            entities = with_model_parents(entities);
+        }
+        Statics::new(entities, networks)
+    }
+
+    fn check_statics(&mut self, name: &str, entities: &Entities, networks: &mut BTreeSet<Network>) {
+        let declared = self.bundle.entities.as_ref().map(|file| file.text.clone()).unwrap_or_default();
+        let listed: Vec<serde_json::Value> = serde_json::from_str(&declared).unwrap_or_default();
+        for entity in entities.iter() {
+            let ty = entity.uid().entity_type();
+            if Kind::PRINCIPALS.iter().any(|kind| kind.entity_type() == ty) {
+                self.whole(
+                    name,
+                    Code::Entities,
+                    format!("{} is a principal", entity.uid()),
+                    "principals come from tokens: remove it",
+                );
+            }
+            if ty == Kind::Network.entity_type() {
+                match canonical(entity.uid()) {
+                    Ok(network) => {
+                        networks.insert(network);
+                    }
+                    Err(help) => self.whole(name, Code::Entities, format!("{} holds no address", entity.uid()), &help),
+                }
+            }
+        }
+        let is_action = |value: &serde_json::Value| {
+            value
+                .pointer("/uid/type")
+                .and_then(|ty| ty.as_str())
+                .is_some_and(|ty| ty == "Action" || ty.ends_with("::Action"))
+        };
+        if listed.iter().any(is_action) {
+            self.whole(
+                name,
+                Code::Entities,
+                "an action is among the static entities",
+                "actions are declared by the schema: remove it",
+            );
+        }
+    }
+
+    fn validate(&mut self, schema: &ValidatorSchema) {
+        if !self.general() {
+            for ty in schema.entity_types() {
+                let principal = Kind::PRINCIPALS.iter().any(|kind| kind.entity_type() == ty.name());
+                for (attribute, declared) in ty.attributes().iter() {
+                    if declared.is_required() && !principal {
+                        self.whole(
+                            "schema.cedarschema",
+                            Code::Facts,
+                            format!("the attribute `{attribute}` of {} is required", ty.name()),
+                            "make it optional: what the bundle does not declare is there without attributes",
+                        );
+                    }
+                }
+            }
+        }
+        if self.trust == Trust::Checked {
+            return;
+        }
+        let result = Validator::new(schema.clone()).validate(&self.cedar, ValidationMode::Strict);
+        for error in result.validation_errors() {
+            self.validation(error, &error.to_string(), false);
+        }
+        for warning in result.validation_warnings() {
+            self.validation(warning, &warning.to_string(), true);
+        }
+    }
+
+    /// Finds the file of a validator's finding by the policy that its text names first.
+    fn validation(&mut self, finding: &dyn miette::Diagnostic, text: &str, warning: bool) {
+        let id = text.split('`').nth(1).unwrap_or_default().to_owned();
+        let file = match self.drafts.get(&id) {
+            Some(draft) => draft.file.clone(),
+            None => self.file_of_template(&id).unwrap_or_else(|| FILE_BUNDLE.to_owned()),
+        };
+        let mut diagnostic = match self.files.get(&file) {
+            Some((original, gated)) => {
+                Source { file: &file, text: original }.cedar(finding, Code::Validation, |at| gated.original(at))
+            }
+            None => Source { file: &file, text: "" }.whole(Code::Validation, text),
+        };
+        diagnostic.policy = Some(id);
+        self.found.push(if warning { diagnostic.warning() } else { diagnostic });
+    }
+
+    fn file_of_template(&self, id: &str) -> Option<String> {
+        let template = self.cedar.get_template(&PolicyID::from_string(id))?;
+        let text = &template.loc()?.src;
+        self.files.iter().find(|(_, (_, gated))| gated.text.as_str() == text.as_ref()).map(|(name, _)| name.clone())
+    }
+
+    fn finish(
+        mut self,
+        schema: Option<ValidatorSchema>,
+        statics: Statics,
+        digest: String,
+    ) -> Result<PolicySet, LoadError> {
+        let table: Vec<Entry> = std::mem::take(&mut self.drafts)
+            .into_iter()
+            .map(|(id, draft)| Entry {
+                id,
+                reads: Reads::of(&draft.policy),
+                denial: draft.annotations.denial,
+                policy: draft.policy,
+                file: draft.file,
+                line: draft.line,
+            })
+            .collect();
+        let actions = schema
+            .as_ref()
+            .filter(|_| !self.general())
+            .map(|schema| actions(schema, &table, &statics))
+            .unwrap_or_default();
+        let profile = !self.general();
+        if profile && !actions.contains_key(UNKNOWN_ACTION) {
+            self.whole(
+                "schema.cedarschema",
+                Code::Facts,
+                format!("the action \"{UNKNOWN_ACTION}\" is not declared"),
+                "declare it as the default schema does: it stands for every unknown action",
+            );
+        }
+        let found = std::mem::take(&mut self.found);
+        let mut set = PolicySet {
+            digest,
+            schema,
+            statics,
+            table,
+            cedar: self.cedar,
+            actions,
+            warnings: Report { v: 1, count: 0, diagnostics: Vec::new() },
+            bundle: self.bundle,
+        };
+        let mut found = found;
+        if profile && self.trust == Trust::Check {
+            for message in probe::probe(&set) {
+                let source = Source { file: "schema.cedarschema", text: "" };
+                found.push(
+                    source
+                        .whole(Code::Facts, message)
+                        .help("start from the default schema and extend only what it marks as yours"),
+                );
+            }
+        }
+        if found.has_errors() {
+            return Err(LoadError::Refused(found.into_report()));
+        }
+        set.warnings = found.into_report();
+        Ok(set)
+    }
+}
+
+/// The actions that apply to something, with the policies whose scopes admit them.
+fn actions(schema: &ValidatorSchema, table: &[Entry], statics: &Statics) -> BTreeMap<String, Action> {
+    let mut out = BTreeMap::new();
+    for declared in schema.action_ids() {
+        let mut applies = declared.applies_to_resources().peekable();
+        if applies.peek().is_none() {
+            continue;
+        }
+        let takes = if applies.any(|ty| ty == Kind::Model.entity_type()) { Takes::Model } else { Takes::Service };
+        let uid = declared.name().clone();
+        if uid.entity_type() != crate::kind::action("").entity_type() {
+            continue;
+        }
+        let policies =
+            (0_u32..).zip(table).filter(|(_, entry)| admits(&entry.policy, &uid, statics)).map(|(at, _)| at).collect();
+        let id: &str = uid.eid().as_ref();
+        out.insert(id.to_owned(), Action { uid: uid.clone(), takes, policies });
+    }
+    out
+}
+
+/// A network entity must have the id that addresses are put under.
+fn canonical(uid: &EntityUID) -> Result<Network, String> {
+    let id: &str = uid.eid().as_ref();
+    match Network::read(id) {
+        Ok(network) if network.to_string() == id => Ok(network),
+        Ok(network) => Err(format!("write it as `{network}`")),
+        Err(error) => Err(format!("`{id}` {error}")),
+    }
+}
+
+/// Puts every model that the bundle declares into its provider and under its name.
+fn with_model_parents(entities: Entities) -> Entities {
+    let plain = Statics::new(entities.clone(), BTreeSet::new());
+    let mut out: BTreeMap<EntityUID, Entity> = entities.iter().map(|e| (e.uid().clone(), e.clone())).collect();
+    for entity in entities.iter() {
+        let parents = model_parents(entity.uid());
+        if !parents.is_empty() {
+            out.insert(entity.uid().clone(), plain.with_parents(entity.uid().clone(), parents).as_ref().clone());
+        }
+    }
+    Entities::from_entities(
+        out.into_values(),
+        None::<&cedar_policy_core::entities::NoEntitiesSchema>,
+        TCComputation::AssumeAlreadyComputed,
+        Extensions::all_available(),
+    )
+    .unwrap_or(entities)
+}

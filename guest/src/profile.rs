@@ -1,0 +1,344 @@
+//! The texts that describe who asks and what is asked, as they come in, with their limits checked.
+
+use crate::id::{self, IdError};
+use crate::limits::Limits;
+use crate::network::NetworkError;
+use crate::strict::{self, present};
+use crate::time::{Millis, NUMBER_MAX};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+/// Why a text of a host was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InputError {
+    /// The text is not what the contract says: the host's mistake.
+    #[error("{0}")]
+    Malformed(String),
+    /// The text is, and one of its values cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl InputError {
+    /// A value of a field that breaks a rule.
+    pub fn field(field: &str, why: impl std::fmt::Display) -> Self {
+        Self::Invalid(format!("`{field}` {why}"))
+    }
+
+    /// The same error, from within `outer`.
+    #[must_use]
+    pub fn within(self, outer: &str) -> Self {
+        match self {
+            Self::Malformed(text) => Self::Malformed(format!("{outer}: {text}")),
+            Self::Invalid(text) => Self::Invalid(format!("{outer}: {text}")),
+        }
+    }
+}
+
+/// A token's profile and the state of the presented secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/principal.json`, which describes them")]
+pub struct Profile {
+    pub id: String,
+    #[serde(default, deserialize_with = "present")]
+    pub name: Option<String>,
+    pub purpose: String,
+    pub principal_type: String,
+    pub status: String,
+    #[serde(default, deserialize_with = "present")]
+    pub org_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub roles: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub not_before: Option<Millis>,
+    #[serde(default, deserialize_with = "present")]
+    pub expires_at: Option<Millis>,
+    #[serde(default, deserialize_with = "present")]
+    pub grace_until: Option<Millis>,
+    #[serde(default, deserialize_with = "present")]
+    pub bindings: Option<Bindings>,
+    #[serde(default, deserialize_with = "present")]
+    pub attributes: Option<Box<RawValue>>,
+}
+
+/// What a token is bound to, or would be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/principal.json`, which describes them")]
+pub struct Bindings {
+    #[serde(default, deserialize_with = "present")]
+    pub gateway_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub consumer_group: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub providers: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub models: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub networks: Option<Vec<String>>,
+}
+
+/// A profile that is to be granted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/request.json`, which describes them")]
+pub struct Target {
+    #[serde(default, deserialize_with = "present")]
+    pub id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub purpose: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub principal_type: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub org_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub roles: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub bindings: Option<Bindings>,
+    #[serde(default, deserialize_with = "present")]
+    pub not_before: Option<Millis>,
+    #[serde(default, deserialize_with = "present")]
+    pub expires_at: Option<Millis>,
+}
+
+/// A budget or a rate, as the host counts it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/counters.json`, which describes them")]
+pub struct Counter {
+    pub limit: i64,
+    pub spent: i64,
+    pub requested: i64,
+    #[serde(default, deserialize_with = "present")]
+    pub resets_at: Option<Millis>,
+}
+
+/// The counters of a request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/counters.json`, which describes them")]
+pub struct Counters {
+    #[serde(default, deserialize_with = "present")]
+    pub budget: Option<Counter>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_budget: Option<Counter>,
+    #[serde(default, deserialize_with = "present")]
+    pub rate: Option<Counter>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_rate: Option<Counter>,
+}
+
+/// What is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/request.json`, which describes them")]
+pub struct Request {
+    pub action: String,
+    #[serde(default, deserialize_with = "present")]
+    pub provider: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub model: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub gateway_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub consumer_group: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub client_ip: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub org_id: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub target: Option<Target>,
+    #[serde(default, deserialize_with = "present")]
+    pub attributes: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "present")]
+    pub budget: Option<Counter>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_budget: Option<Counter>,
+    #[serde(default, deserialize_with = "present")]
+    pub rate: Option<Counter>,
+    #[serde(default, deserialize_with = "present")]
+    pub team_rate: Option<Counter>,
+}
+
+impl Profile {
+    /// Reads a profile and checks every value that it holds.
+    ///
+    /// # Errors
+    /// [`InputError`].
+    pub fn read(text: &str, limits: &Limits) -> Result<Self, InputError> {
+        bytes("profile", text.len(), limits)?;
+        let profile: Self = strict::from_str(text).map_err(InputError::Malformed)?;
+        id("id", Some(&profile.id), limits)?;
+        for (field, value) in [
+            ("name", profile.name.as_deref()),
+            ("purpose", Some(profile.purpose.as_str())),
+            ("principal_type", Some(profile.principal_type.as_str())),
+            ("status", Some(profile.status.as_str())),
+        ] {
+            string(field, value, limits)?;
+        }
+        id("org_id", profile.org_id.as_deref(), limits)?;
+        id("team_id", profile.team_id.as_deref(), limits)?;
+        strings("roles", profile.roles.as_deref(), limits)?;
+        attributes(profile.attributes.as_deref(), limits)?;
+        if let Some(bindings) = &profile.bindings {
+            bindings.check(limits).map_err(|e| e.within("bindings"))?;
+        }
+        Ok(profile)
+    }
+}
+
+impl Bindings {
+    fn check(&self, limits: &Limits) -> Result<(), InputError> {
+        id("gateway_id", self.gateway_id.as_deref(), limits)?;
+        id("consumer_group", self.consumer_group.as_deref(), limits)?;
+        strings("scopes", self.scopes.as_deref(), limits)?;
+        for (field, list) in [("providers", &self.providers), ("models", &self.models), ("networks", &self.networks)] {
+            strings(field, list.as_deref(), limits)?;
+        }
+        for provider in self.providers.iter().flatten() {
+            id::check_provider(provider, limits).map_err(|e| InputError::field("providers", e))?;
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    /// Reads a request with its counters and checks every value that it holds.
+    ///
+    /// # Errors
+    /// [`InputError`]; what a client can cause is [`InputError::Invalid`].
+    pub fn read(text: &str, counters: &str, limits: &Limits) -> Result<Self, InputError> {
+        bytes("request", text.len().saturating_add(counters.len()), limits)?;
+        let mut request: Self = strict::from_str(text).map_err(InputError::Malformed)?;
+        if !counters.is_empty() {
+            let counters: Counters = strict::from_str(counters).map_err(InputError::Malformed)?;
+            request.add(counters)?;
+        }
+        request.check(limits)?;
+        Ok(request)
+    }
+
+    fn add(&mut self, counters: Counters) -> Result<(), InputError> {
+        let Counters { budget, team_budget, rate, team_rate } = counters;
+        for (field, own, other) in [
+            ("budget", &mut self.budget, budget),
+            ("team_budget", &mut self.team_budget, team_budget),
+            ("rate", &mut self.rate, rate),
+            ("team_rate", &mut self.team_rate, team_rate),
+        ] {
+            if own.is_some() && other.is_some() {
+                return Err(InputError::Malformed(format!("`{field}` stands in the request and in its counters")));
+            }
+            *own = own.or(other);
+        }
+        Ok(())
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), InputError> {
+        for (field, value) in [
+            ("action", Some(self.action.as_str())),
+            ("gateway_id", self.gateway_id.as_deref()),
+            ("team_id", self.team_id.as_deref()),
+            ("consumer_group", self.consumer_group.as_deref()),
+            ("org_id", self.org_id.as_deref()),
+        ] {
+            id(field, value, limits)?;
+        }
+        if let Some(provider) = &self.provider {
+            id::check_provider(provider, limits).map_err(|e| InputError::field("provider", e))?;
+        }
+        if let Some(model) = &self.model {
+            id::check_model(model, limits).map_err(|e| InputError::field("model", e))?;
+        }
+        for (field, counter) in self.counters() {
+            let Some(counter) = counter else { continue };
+            if [counter.limit, counter.spent, counter.requested].iter().any(|n| !(0..=NUMBER_MAX).contains(n)) {
+                return Err(InputError::field(field, "has a number that is not between 0 and 2^53"));
+            }
+        }
+        attributes(self.attributes.as_deref(), limits)?;
+        if let Some(target) = &self.target {
+            target.check(limits).map_err(|e| e.within("target"))?;
+        }
+        Ok(())
+    }
+
+    /// The counters by their names.
+    #[must_use]
+    pub fn counters(&self) -> [(&'static str, Option<Counter>); 4] {
+        [("budget", self.budget), ("team_budget", self.team_budget), ("rate", self.rate), ("team_rate", self.team_rate)]
+    }
+}
+
+impl Target {
+    fn check(&self, limits: &Limits) -> Result<(), InputError> {
+        id("id", self.id.as_deref(), limits)?;
+        id("org_id", self.org_id.as_deref(), limits)?;
+        id("team_id", self.team_id.as_deref(), limits)?;
+        for (field, value) in
+            [("name", &self.name), ("purpose", &self.purpose), ("principal_type", &self.principal_type)]
+        {
+            string(field, value.as_deref(), limits)?;
+        }
+        strings("roles", self.roles.as_deref(), limits)?;
+        self.bindings.as_ref().map_or(Ok(()), |bindings| bindings.check(limits).map_err(|e| e.within("bindings")))
+    }
+}
+
+fn bytes(what: &str, length: usize, limits: &Limits) -> Result<(), InputError> {
+    if length > limits.request_bytes {
+        return Err(InputError::Invalid(format!(
+            "the {what} is {length} bytes long, the limit is {}",
+            limits.request_bytes
+        )));
+    }
+    Ok(())
+}
+
+fn id(field: &str, value: Option<&str>, limits: &Limits) -> Result<(), InputError> {
+    value.map_or(Ok(()), |value| id::check(value, limits)).map_err(|e| InputError::field(field, e))
+}
+
+fn string(field: &str, value: Option<&str>, limits: &Limits) -> Result<(), InputError> {
+    value.map_or(Ok(()), |value| id::length(value, limits)).map_err(|e: IdError| InputError::field(field, e))
+}
+
+fn strings(field: &str, list: Option<&[String]>, limits: &Limits) -> Result<(), InputError> {
+    let list = list.unwrap_or_default();
+    if list.len() > limits.list_entries {
+        return Err(InputError::field(
+            field,
+            format_args!("has {} entries, the limit is {}", list.len(), limits.list_entries),
+        ));
+    }
+    list.iter().try_for_each(|entry| string(field, Some(entry), limits))
+}
+
+fn attributes(raw: Option<&RawValue>, limits: &Limits) -> Result<(), InputError> {
+    match raw {
+        Some(raw) if raw.get().len() > limits.attributes_bytes => Err(InputError::field(
+            "attributes",
+            format_args!("is {} bytes long, the limit is {}", raw.get().len(), limits.attributes_bytes),
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl From<NetworkError> for InputError {
+    fn from(error: NetworkError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}

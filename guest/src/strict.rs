@@ -1,0 +1,91 @@
+//! Reading JSON strictly: no unknown field, no `null`, no field twice.
+
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use std::fmt;
+
+/// The characters of an error that are passed on: it may repeat a value of the text.
+const ERROR_CHARS_MAX: usize = 300;
+
+/// Reads a text that must hold one JSON value and nothing else.
+///
+/// # Errors
+/// What is wrong with the text, with line and column.
+pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string().chars().take(ERROR_CHARS_MAX).collect())
+}
+
+/// For an optional field: present means a value, so that `null` is refused by the field's own type.
+///
+/// # Errors
+/// Those of the field's type.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A JSON value as attributes may hold it: no `null`, no fraction, no key twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Json {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Json>),
+    /// An object, in the order of the text.
+    Object(Vec<(String, Json)>),
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a boolean, a whole number, a string, a list or an object")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Json, E> {
+        i64::try_from(value).map(Json::Number).map_err(|_| E::custom("a number beyond 64 bits"))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+        let mut out = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            out.push(entry);
+        }
+        Ok(Json::List(out))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Json, A::Error> {
+        let mut out: Vec<(String, Json)> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some((key, value)) = object.next_entry::<String, Json>()? {
+            if !seen.insert(key.clone()) {
+                return Err(de::Error::custom("a key stands twice in an object"));
+            }
+            out.push((key, value));
+        }
+        Ok(Json::Object(out))
+    }
+}
