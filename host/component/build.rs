@@ -182,9 +182,7 @@ fn require_target() -> Result<()> {
 
 /// Makes a component of a core module that carries its WIT world.
 fn encode(module: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = ComponentEncoder::default().validate(true);
-    encoder = encoder.module(module)?;
-    Ok(encoder.encode()?)
+    Ok(ComponentEncoder::default().validate(true).module(module)?.encode()?)
 }
 
 /// A component with an import is one that could see a clock, a file or the network.

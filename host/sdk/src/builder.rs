@@ -1,0 +1,169 @@
+//! Builds a decision point, with explicit defaults.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::bundle::Bundle;
+use crate::code_cache::CodeCache;
+use crate::component::Component;
+use crate::engine::Runtime;
+use crate::error::{BuildError, EngineError};
+use crate::metrics::Metrics;
+use crate::observer::Observer;
+use crate::pdp::Pdp;
+use crate::policy_set::{Allowance, PolicySet};
+use crate::worker::Worker;
+
+/// How long a decision may take, waiting for an instance included.
+const DEADLINE: Duration = Duration::from_millis(10);
+
+/// How long preparing a principal may take when the host asks for it by itself.
+const PREPARE_DEADLINE: Duration = Duration::from_millis(250);
+
+/// How long a policy set may take to load.
+const LOAD_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Memory of an instance that decides.
+const MEMORY_BYTES: usize = 256 << 20;
+
+/// Memory of the instance that loads and validates, which is thrown away.
+const LOAD_MEMORY_BYTES: usize = 512 << 20;
+
+/// Settings of a [`Pdp`]. Each has a default that suits a proxy.
+#[must_use]
+pub struct PdpBuilder {
+    bundle: Bundle,
+    component: Component,
+    cache: CodeCache,
+    precompiled: Option<&'static [u8]>,
+    allowance: Allowance,
+    observer: Option<Arc<dyn Observer>>,
+    timings: bool,
+}
+
+impl PdpBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            bundle: Bundle::default_set(),
+            component: Component::built_in(),
+            cache: CodeCache::user(),
+            precompiled: None,
+            allowance: Allowance {
+                deadline: DEADLINE,
+                prepare_deadline: PREPARE_DEADLINE,
+                load_deadline: LOAD_DEADLINE,
+                memory_bytes: MEMORY_BYTES,
+                load_memory_bytes: LOAD_MEMORY_BYTES,
+                instances_max: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            },
+            observer: None,
+            timings: false,
+        }
+    }
+
+    /// The policies. Default: those that come with the crate.
+    pub fn bundle(mut self, bundle: Bundle) -> Self {
+        self.bundle = bundle;
+        self
+    }
+
+    /// How long a decision may take, waiting for an instance included. Default: 10 ms. The clock ticks once a
+    /// millisecond, and a deadline is at least two ticks.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.allowance.deadline = deadline;
+        self
+    }
+
+    /// How long [`Pdp::principal`] may take. Default: 250 ms. What a decision has to prepare counts as part of the
+    /// decision.
+    pub fn prepare_deadline(mut self, deadline: Duration) -> Self {
+        self.allowance.prepare_deadline = deadline;
+        self
+    }
+
+    /// How long a policy set may take to load. Default: 30 s.
+    pub fn load_deadline(mut self, deadline: Duration) -> Self {
+        self.allowance.load_deadline = deadline;
+        self
+    }
+
+    /// Instances that decide at the same time. Default: the number of cores. Zero is taken for one.
+    pub fn instances_max(mut self, instances: usize) -> Self {
+        self.allowance.instances_max = instances.max(1);
+        self
+    }
+
+    /// Memory of one instance that decides, in bytes. Default: 256 MiB.
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.allowance.memory_bytes = bytes;
+        self
+    }
+
+    /// Memory of the instance that loads and validates, in bytes. Default: 512 MiB.
+    pub fn load_memory_bytes(mut self, bytes: usize) -> Self {
+        self.allowance.load_memory_bytes = bytes;
+        self
+    }
+
+    /// The component that decides. Default: the one that is built into the crate.
+    pub fn component(mut self, component: Component) -> Self {
+        self.component = component;
+        self
+    }
+
+    /// Where compiled code is kept. Default: the user's cache folder.
+    pub fn cache_dir(mut self, cache: CodeCache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Code that was compiled ahead with [`precompile`](crate::precompile) or `kt component compile`, and
+    /// built into the host: no compiler is needed and no file has to be trusted.
+    ///
+    /// # Safety
+    ///
+    /// The bytes are machine code that runs unchecked. They must be what `precompile` of this version returned for
+    /// the component of this builder, unchanged.
+    #[expect(unsafe_code, reason = "only the caller can know where the bytes come from")]
+    pub unsafe fn precompiled(mut self, code: &'static [u8]) -> Self {
+        self.precompiled = Some(code);
+        self
+    }
+
+    /// Who is told of every decision and reload. Default: nobody.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Whether decisions and preparations are timed for [`Pdp::metrics`]. Default: no.
+    pub fn timings(mut self, timings: bool) -> Self {
+        self.timings = timings;
+        self
+    }
+
+    /// Compiles the component, or takes it from the cache, and loads the policies. Blocks: the first start without
+    /// a cache takes 3 to 4 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Engine`] where the component cannot be compiled, linked or run on this machine;
+    /// [`BuildError::Load`] where the policies cannot be loaded.
+    pub fn build(self) -> Result<Pdp, BuildError> {
+        let Self { bundle, component, cache, precompiled, allowance, observer, timings } = self;
+        let worker = Worker::start().map_err(EngineError::thread)?;
+        let metrics = Metrics::default();
+        let settings = allowance.clone();
+        // On the SDK's own thread, whose stack is large enough whatever thread builds.
+        let built = worker.run(move || -> Result<_, BuildError> {
+            let runtime = Runtime::shared(&component, &cache, precompiled)?;
+            let set = PolicySet::load(&runtime, &bundle, &settings, &metrics)?;
+            Ok((runtime, set, metrics))
+        });
+        let ended = || EngineError::Engine { cause: "the thread that loads ended early".to_owned() };
+        let (runtime, set, metrics) = built.wait().ok_or_else(ended)??;
+        Ok(Pdp::assemble(runtime, set, metrics, allowance, observer, timings, worker))
+    }
+}

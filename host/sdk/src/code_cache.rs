@@ -1,0 +1,144 @@
+//! Compiled code on disk, so that only the first start compiles.
+//!
+//! Code from a file is machine code that runs unchecked. It is taken only from a folder and a file that nobody
+//! else can write to, read wholly into memory first, and only when the digest of those same bytes is the one
+//! that was written with them. Anything odd means: compile again.
+
+use std::env;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component as Code;
+
+use crate::component::hex;
+use crate::trusted::{Distrust, TrustedFolder};
+
+/// Starts every file, with the version of this layout.
+const MAGIC: &[u8; 16] = b"cedargate-code-1";
+
+const DIGEST_BYTES: usize = 32;
+
+/// Far above what a component compiles to, and little enough to read.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// Where compiled code is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeCache {
+    place: Place,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    User,
+    Folder(PathBuf),
+    None,
+}
+
+impl CodeCache {
+    /// The user's own: `$XDG_CACHE_HOME/cedargate`, else `~/.cache/cedargate`. The default.
+    #[must_use]
+    pub fn user() -> Self {
+        Self { place: Place::User }
+    }
+
+    /// A folder of your choice, with an absolute path without links. It and its parents must belong to the
+    /// effective user (parents also to root) and must not be writable by anyone else; otherwise it is not used.
+    #[must_use]
+    pub fn folder(path: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Folder(path.into()) }
+    }
+
+    /// Nothing is kept: every start compiles, which takes some seconds.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self { place: Place::None }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        match &self.place {
+            Place::None => None,
+            Place::Folder(path) => Some(path.clone()),
+            Place::User => absolute("XDG_CACHE_HOME")
+                .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+                .map(|cache| cache.join("cedargate")),
+        }
+    }
+
+    /// The compiled code of the component with this digest, where it can be trusted.
+    pub(crate) fn load(&self, engine: &Engine, component: &str) -> Option<Code> {
+        let path = self.path()?;
+        let name = file_name(engine, component);
+        let read = || -> Result<Option<Vec<u8>>, Distrust> { TrustedFolder::open(&path)?.read(&name, FILE_BYTES_MAX) };
+        match read() {
+            Ok(None) => None,
+            Ok(Some(bytes)) => {
+                let code = checked(&bytes, &name).and_then(|code| deserialize(engine, code));
+                if code.is_none() {
+                    tracing::warn!(folder = %path.display(), file = name, "compiled code is damaged: compiling again");
+                }
+                code
+            }
+            Err(reason) => {
+                tracing::warn!(folder = %path.display(), %reason, "compiled code is not trusted: compiling again");
+                None
+            }
+        }
+    }
+
+    /// Keeps compiled code. What cannot be kept is compiled again at the next start.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn store(&self, engine: &Engine, component: &str, code: &Code) {
+        let Some(path) = self.path() else { return };
+        let name = file_name(engine, component);
+        let bytes = match code.serialize() {
+            Ok(bytes) => bytes,
+            Err(error) => return tracing::warn!(%error, "compiled code cannot be written"),
+        };
+        let digest = digest(&bytes, &name);
+        let write = || TrustedFolder::open(&path)?.write(&name, &[MAGIC, &digest, &bytes]);
+        if let Err(reason) = write() {
+            tracing::warn!(folder = %path.display(), %reason, "compiled code is not kept");
+        }
+    }
+}
+
+/// The key: the engine with all its settings, and the component.
+fn file_name(engine: &Engine, component: &str) -> String {
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut compatibility = Sha(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut compatibility);
+    compatibility.0.update(component.as_bytes());
+    format!("{}.code", hex(&compatibility.0.finalize()))
+}
+
+/// The name belongs to what is digested, so that a file under another name is not taken for this one.
+fn digest(code: &[u8], name: &str) -> [u8; DIGEST_BYTES] {
+    Sha256::new().chain_update(name.as_bytes()).chain_update(code).finalize().into()
+}
+
+fn checked<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (written, code) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<DIGEST_BYTES>()?;
+    (digest(code, name) == *written).then_some(code)
+}
+
+#[expect(unsafe_code, reason = "compiled code is loaded, after all of the above")]
+fn deserialize(engine: &Engine, code: &[u8]) -> Option<Code> {
+    // SAFETY: the bytes were written by `store` of this user: the folder, its parents and the file belong to him
+    // or to root and can be written to by nobody else, as their open handles said, and these same bytes, in
+    // memory of this process, have the digest that was written with them. The engine itself refuses code of
+    // another version or other settings.
+    unsafe { Code::deserialize(engine, code) }.ok()
+}

@@ -1,0 +1,179 @@
+//! What was decided, and by what.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::denial::Denial;
+use crate::fault::Fault;
+use crate::info::{PolicyInfo, PolicySetInfo};
+use crate::model::Timestamp;
+use crate::outcome::Outcome;
+
+/// The message of a 503 that the host gives: it says nothing about the policies.
+const UNAVAILABLE_MESSAGE: &str = "the gateway could not decide this request; try again";
+
+/// A decision. There always is one: where none could be made, it is a denial with 503.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub(crate) set: Arc<PolicySetInfo>,
+    pub(crate) outcome: Outcome,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) deciding: Option<u32>,
+    pub(crate) policies: Vec<u32>,
+    pub(crate) errors: Vec<u32>,
+    pub(crate) valid: Range<Timestamp>,
+    pub(crate) reads: Vec<u32>,
+    pub(crate) detail: Option<Box<str>>,
+    pub(crate) malformed: bool,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Decision {
+    /// A decision that rests on no policy.
+    pub(crate) fn without_policy(set: Arc<PolicySetInfo>, outcome: Outcome, at: Timestamp, detail: String) -> Self {
+        Self {
+            set,
+            outcome,
+            fault: None,
+            deciding: None,
+            policies: Vec::new(),
+            errors: Vec::new(),
+            valid: at..at,
+            reads: Vec::new(),
+            detail: Some(detail.into()),
+            malformed: false,
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn unavailable(set: Arc<PolicySetInfo>, fault: Fault, at: Timestamp, detail: String) -> Self {
+        Self { fault: Some(fault), ..Self::without_policy(set, Outcome::Unavailable, at, detail) }
+    }
+
+    /// Whether the request is admitted.
+    #[must_use]
+    pub fn is_allow(&self) -> bool {
+        self.outcome.is_allow()
+    }
+
+    /// The class of the decision.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Why no decision could be made, where that is so.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// The status of the response: 200 where the request is admitted.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        let default = || self.set.outcome(self.outcome).map_or(self.outcome.default_status(), |entry| entry.status);
+        self.deciding_policy().and_then(|policy| policy.status).unwrap_or_else(default)
+    }
+
+    /// The stable code of a denial, for example `model_not_allowed`.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        if self.is_allow() {
+            return None;
+        }
+        let fault = self.fault.map(Fault::code);
+        let default = || self.set.outcome(self.outcome).and_then(|entry| entry.code.as_deref());
+        fault.or_else(|| self.deciding_policy().and_then(|policy| policy.code.as_deref())).or_else(default)
+    }
+
+    /// The message of a denial, for the client. It says nothing about policies, scopes or secrets.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        if self.is_allow() {
+            return None;
+        }
+        if self.fault.is_some() {
+            return Some(UNAVAILABLE_MESSAGE);
+        }
+        let default = || self.set.outcome(self.outcome).and_then(|entry| entry.message.as_deref());
+        self.deciding_policy().and_then(|policy| policy.message.as_deref()).or_else(default)
+    }
+
+    /// The ids of the determining policies, sorted: every satisfied permit of an allow, every satisfied forbid of
+    /// a denial.
+    pub fn policies(&self) -> impl Iterator<Item = &str> {
+        self.names(&self.policies)
+    }
+
+    /// The ids of the policies that could not be evaluated, sorted.
+    pub fn errors(&self) -> impl Iterator<Item = &str> {
+        self.names(&self.errors)
+    }
+
+    fn names<'a>(&'a self, indices: &'a [u32]) -> impl Iterator<Item = &'a str> {
+        indices.iter().filter_map(|index| self.set.policy(*index)).map(|policy| policy.id.as_str())
+    }
+
+    /// The policy whose status, code and message a denial carries.
+    #[must_use]
+    pub fn deciding_policy(&self) -> Option<&PolicyInfo> {
+        self.deciding.and_then(|index| self.set.policy(index))
+    }
+
+    /// What else is known of the cause, for the log and never for the client.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// Whether the text of the request or of its counters is not one of the contract, which is the host's mistake
+    /// and not the client's.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.malformed
+    }
+
+    /// The digest of the policy set that decided.
+    #[must_use]
+    pub fn policy_set(&self) -> &str {
+        self.set.digest()
+    }
+
+    /// When the decision holds, for the same principal and for requests with the same values in the fields of
+    /// [`reads`](Self::reads). Empty where it may not be remembered.
+    #[must_use]
+    pub fn valid(&self) -> Range<Timestamp> {
+        self.valid.clone()
+    }
+
+    /// The fields of the request and its counters whose presence or value was read.
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        self.reads.iter().filter_map(|index| self.set.field(*index))
+    }
+
+    /// A permit that admits the request, or a denial with everything that a response needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial`] where the request is not admitted.
+    pub fn into_result(self) -> Result<Permit, Denial> {
+        if self.is_allow() { Ok(Permit { decision: self }) } else { Err(Denial::from_decision(self)) }
+    }
+}
+
+/// Shows that a request was admitted. Only a decision makes one, so a function that takes it cannot be called
+/// without.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Permit {
+    decision: Decision,
+}
+
+impl Permit {
+    /// The decision that admitted the request.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+}

@@ -1,0 +1,170 @@
+//! The engine: one for any number of policy sets of a process.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, getpid};
+use wasmtime::component::{Component as Code, Linker};
+use wasmtime::{Config, Engine};
+
+use crate::bindings::PluginPre;
+use crate::code_cache::CodeCache;
+use crate::component::Component;
+use crate::error::EngineError;
+use crate::instance::StoreState;
+
+/// The clock of deadlines.
+pub(crate) const TICK_MS: u64 = 1;
+
+/// What a call may use of the thread's own stack. The guest's stack proper lies in its linear memory.
+pub(crate) const WASM_STACK_BYTES: usize = 256 << 10;
+
+/// A compiled component with the engine that runs it. It belongs to the process that made it: after a `fork`
+/// nothing advances the clock of deadlines, so nothing may be entered.
+pub(crate) struct Runtime {
+    engine: Engine,
+    plugin: PluginPre<StoreState>,
+    digest: String,
+    process: Pid,
+}
+
+impl Runtime {
+    /// The runtime of this process for this component, made at first use and shared afterwards.
+    pub(crate) fn shared(
+        component: &Component,
+        cache: &CodeCache,
+        precompiled: Option<&'static [u8]>,
+    ) -> Result<Arc<Self>, EngineError> {
+        if let Some(runtime) = registered(component.digest()) {
+            return Ok(runtime);
+        }
+        let runtime = Arc::new(Self::new(component, cache, precompiled)?);
+        register(&runtime);
+        Ok(runtime)
+    }
+
+    fn new(component: &Component, cache: &CodeCache, precompiled: Option<&'static [u8]>) -> Result<Self, EngineError> {
+        let engine = Engine::new(&config()).map_err(EngineError::engine)?;
+        let code = match precompiled {
+            Some(bytes) => deserialize(&engine, bytes)?,
+            None => cached_or_compiled(&engine, component, cache)?,
+        };
+        // An empty linker: a component that imports anything does not link.
+        let plugin = Linker::<StoreState>::new(&engine)
+            .instantiate_pre(&code)
+            .and_then(PluginPre::new)
+            .map_err(EngineError::contract)?;
+        start_clock(&engine)?;
+        Ok(Self { engine, plugin, digest: component.digest().to_owned(), process: getpid() })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn plugin(&self) -> &PluginPre<StoreState> {
+        &self.plugin
+    }
+
+    pub(crate) fn component_digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether this process made the engine. Every entry asks before it takes a lock, since a lock that another
+    /// thread held during `fork` is never released.
+    pub(crate) fn is_ours(&self) -> bool {
+        getpid() == self.process
+    }
+}
+
+/// How the component is compiled and run. Whoever compiles ahead uses the same.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    // On by default, and a neighbour crate's features may compile it in: 245 ns a call for what nothing uses.
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.max_wasm_stack(WASM_STACK_BYTES);
+    // Traps are told apart by type. The frames of a stripped component say nothing, and take time.
+    config.wasm_backtrace_max_frames(None);
+    config
+}
+
+#[expect(unsafe_code, reason = "the caller of `PdpBuilder::precompiled` vouched for the bytes")]
+fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Code, EngineError> {
+    // SAFETY: `PdpBuilder::precompiled` is unsafe, and its caller promised bytes of `precompile`.
+    unsafe { Code::deserialize(engine, bytes) }.map_err(EngineError::precompiled)
+}
+
+#[cfg(feature = "compiler")]
+fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache) -> Result<Code, EngineError> {
+    if let Some(code) = cache.load(engine, component.digest()) {
+        return Ok(code);
+    }
+    let code = Code::from_binary(engine, component.bytes()).map_err(EngineError::compile)?;
+    cache.store(engine, component.digest(), &code);
+    Ok(code)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache) -> Result<Code, EngineError> {
+    cache.load(engine, component.digest()).ok_or(EngineError::no_code())
+}
+
+/// Compiles a component ahead of time, for hosts without a compiler ([`PdpBuilder::precompiled`]).
+///
+/// `target` is a target triple, such as `x86_64-unknown-linux-gnu`; `None` is this machine with all that its
+/// processor can do.
+///
+/// # Errors
+///
+/// [`EngineError`] where the target is not known or the component does not compile.
+///
+/// [`PdpBuilder::precompiled`]: crate::PdpBuilder::precompiled
+#[cfg(feature = "compiler")]
+pub fn precompile(component: &Component, target: Option<&str>) -> Result<Vec<u8>, EngineError> {
+    let mut config = config();
+    if let Some(triple) = target {
+        config.target(triple).map_err(EngineError::compile)?;
+    }
+    let engine = Engine::new(&config).map_err(EngineError::compile)?;
+    engine.precompile_component(component.bytes()).map_err(EngineError::compile)
+}
+
+/// Advances the clock of deadlines until the engine is gone.
+fn start_clock(engine: &Engine) -> Result<(), EngineError> {
+    let engine = engine.weak();
+    thread::Builder::new()
+        .name("cedargate-clock".to_owned())
+        .stack_size(128 << 10)
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                thread::sleep(Duration::from_millis(TICK_MS));
+            }
+        })
+        .map(drop)
+        .map_err(EngineError::thread)
+}
+
+/// The runtimes of this process that are in use.
+static RUNTIMES: Mutex<Vec<Weak<Runtime>>> = Mutex::new(Vec::new());
+
+fn registered(digest: &str) -> Option<Arc<Runtime>> {
+    // Never waits: in a forked child the lock may be held for ever, and a second runtime is only slower.
+    let mut runtimes = match RUNTIMES.try_lock() {
+        Ok(runtimes) => runtimes,
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+        Err(std::sync::TryLockError::WouldBlock) => return None,
+    };
+    runtimes.retain(|runtime| runtime.strong_count() > 0);
+    runtimes.iter().filter_map(Weak::upgrade).find(|runtime| runtime.is_ours() && runtime.digest == digest)
+}
+
+fn register(runtime: &Arc<Runtime>) {
+    if let Ok(mut runtimes) = RUNTIMES.try_lock() {
+        runtimes.push(Arc::downgrade(runtime));
+    }
+}

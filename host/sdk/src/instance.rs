@@ -1,0 +1,314 @@
+//! One guest in one store.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+use wasmtime::component::ResourceAny;
+use wasmtime::{ResourceLimiter, Store, Trap};
+
+use crate::bindings::Plugin;
+use crate::bindings::exports::cedargate::authz::authz as wire;
+use crate::engine::{Runtime, TICK_MS};
+use crate::fault::Fault;
+use crate::principal::{PrincipalKey, PrincipalKeyHasher};
+
+/// A deadline of fewer ticks could pass before the call began: the clock may be about to tick.
+const TICKS_MIN: u64 = 2;
+
+/// The engine adds a deadline to its clock, which may not run over: this is 35 years.
+const TICKS_MAX: u64 = 1 << 40;
+
+/// Prepared principals an instance keeps. Far below the 100,000 live handles at which a store traps.
+const PRINCIPALS_MAX: NonZeroUsize = match NonZeroUsize::new(10_000) {
+    Some(n) => n,
+    None => NonZeroUsize::MIN,
+};
+
+/// Core instances, tables and memories of one component: one of each, and room for adapters.
+const INSTANCE_PARTS_MAX: usize = 16;
+
+/// Entries of a table: the functions whose address is taken.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// The bounds of one instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) memory_bytes: usize,
+    pub(crate) reply_bytes: usize,
+}
+
+/// What the host keeps beside a guest.
+pub(crate) struct StoreState {
+    memory_bytes: usize,
+    /// The limiter refused memory. A guest that gets none traps in its own way, which would look like any trap.
+    memory_refused: bool,
+}
+
+impl ResourceLimiter for StoreState {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired <= self.memory_bytes;
+        self.memory_refused |= !granted;
+        Ok(granted)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory_refused = true;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired <= TABLE_ELEMENTS_MAX;
+        self.memory_refused |= !granted;
+        Ok(granted)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCE_PARTS_MAX
+    }
+
+    fn tables(&self) -> usize {
+        INSTANCE_PARTS_MAX
+    }
+
+    fn memories(&self) -> usize {
+        INSTANCE_PARTS_MAX
+    }
+}
+
+/// A fault with what is known of its cause, for the log.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) cause: String,
+}
+
+impl Failure {
+    pub(crate) fn new(fault: Fault, cause: impl Into<String>) -> Self {
+        Self { fault, cause: cause.into() }
+    }
+}
+
+/// One guest in its store, without a policy set.
+pub(crate) struct Guest {
+    store: Store<StoreState>,
+    plugin: Plugin,
+    reply_bytes: usize,
+    /// Set while the guest runs and left set by a fault.
+    ///
+    /// INVARIANT: a guest that faulted is never entered again; its store is dropped whole.
+    poisoned: bool,
+}
+
+impl Guest {
+    pub(crate) fn new(runtime: &Runtime, bounds: Bounds, deadline: Duration) -> Result<Self, Failure> {
+        if !runtime.is_ours() {
+            return Err(Failure::new(Fault::Unavailable, "this process was forked from the one that built the engine"));
+        }
+        let state = StoreState { memory_bytes: bounds.memory_bytes, memory_refused: false };
+        let mut store = Store::new(runtime.engine(), state);
+        store.limiter(|state| state);
+        store.set_epoch_deadline(ticks(deadline));
+        match runtime.plugin().instantiate(&mut store) {
+            Ok(plugin) => Ok(Self { store, plugin, reply_bytes: bounds.reply_bytes, poisoned: false }),
+            Err(error) => {
+                let fault =
+                    if store.data().memory_refused { Fault::Memory } else { trap_of(&error, Fault::Unavailable) };
+                Err(Failure::new(fault, format!("{error:#}")))
+            }
+        }
+    }
+
+    /// Enters the guest for one reply.
+    fn enter<R>(
+        &mut self,
+        deadline: Duration,
+        call: impl FnOnce(&mut Store<StoreState>, &Plugin) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        self.enter_for(1, deadline, call)
+    }
+
+    /// Enters the guest: the one place that does, and so the one that sets deadline and bounds.
+    fn enter_for<R>(
+        &mut self,
+        replies: usize,
+        deadline: Duration,
+        call: impl FnOnce(&mut Store<StoreState>, &Plugin) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        if self.poisoned {
+            return Err(Failure::new(Fault::Unavailable, "the instance faulted before"));
+        }
+        self.poisoned = true;
+        self.store.data_mut().memory_refused = false;
+        self.store.set_hostcall_fuel(self.reply_bytes.saturating_mul(replies));
+        self.store.set_epoch_deadline(ticks(deadline));
+        let Self { store, plugin, .. } = self;
+        match call(store, plugin) {
+            Ok(value) => {
+                self.poisoned = false;
+                Ok(value)
+            }
+            Err(error) => {
+                // What is no trap is a reply that cannot be lifted: out of bounds, not UTF-8, above the bound.
+                let fault = match trap_of(&error, Fault::Reply) {
+                    Fault::Trap if self.store.data().memory_refused => Fault::Memory,
+                    fault => fault,
+                };
+                Err(Failure::new(fault, format!("{error:#}")))
+            }
+        }
+    }
+
+    /// The component's description of itself.
+    pub(crate) fn abi(&mut self, deadline: Duration) -> Result<String, Failure> {
+        self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().call_abi(store))
+    }
+
+    /// Loads a bundle. The set is this guest's only one: it is thrown away with it.
+    pub(crate) fn load(
+        &mut self,
+        bundle: &str,
+        deadline: Duration,
+    ) -> Result<Result<ResourceAny, wire::LoadError>, Failure> {
+        self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_load(store, bundle))
+    }
+
+    pub(crate) fn info(&mut self, set: ResourceAny, deadline: Duration) -> Result<String, Failure> {
+        self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_info(store, set))
+    }
+
+    pub(crate) fn image(&mut self, set: ResourceAny, deadline: Duration) -> Result<Vec<u8>, Failure> {
+        self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_image(store, set))
+    }
+}
+
+/// Whole ticks that a deadline is at least as long as.
+fn ticks(deadline: Duration) -> u64 {
+    let millis = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    (millis / TICK_MS).saturating_add(1).clamp(TICKS_MIN, TICKS_MAX)
+}
+
+fn trap_of(error: &wasmtime::Error, otherwise: Fault) -> Fault {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Fault::Timeout,
+        Some(Trap::StackOverflow) => Fault::Stack,
+        Some(_) => Fault::Trap,
+        None => otherwise,
+    }
+}
+
+/// One guest that holds one policy set and decides.
+pub(crate) struct Instance {
+    guest: Guest,
+    set: ResourceAny,
+    principals: LruCache<PrincipalKey, ResourceAny, PrincipalKeyHasher>,
+}
+
+/// What the guest says to a principal: a handle, or why there is none.
+pub(crate) type Prepared = Result<ResourceAny, wire::PrepareError>;
+
+/// What the guest says to a request.
+pub(crate) type Decided = Result<wire::Decision, wire::DecideError>;
+
+impl Instance {
+    /// Restores a set in a new guest.
+    pub(crate) fn restore(
+        runtime: &Runtime,
+        bounds: Bounds,
+        image: &[u8],
+        deadline: Duration,
+    ) -> Result<Self, Failure> {
+        let mut guest = Guest::new(runtime, bounds, deadline)?;
+        let set = guest
+            .enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_restore(store, image))?;
+        match set {
+            Ok(set) => Ok(Self {
+                guest,
+                set,
+                principals: LruCache::with_hasher(PRINCIPALS_MAX, PrincipalKeyHasher::default()),
+            }),
+            Err(wire::RestoreError::ImageInvalid(text)) => {
+                Err(Failure::new(Fault::Unavailable, format!("the image was not restored: {text}")))
+            }
+        }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.guest.poisoned
+    }
+
+    /// Gives up a guest whose answer makes no sense.
+    pub(crate) fn condemn(&mut self) {
+        self.guest.poisoned = true;
+    }
+
+    pub(crate) fn holds(&self, key: &PrincipalKey) -> bool {
+        self.principals.contains(key)
+    }
+
+    /// The handle of a principal: the one that is kept, or a new one.
+    pub(crate) fn prepare(
+        &mut self,
+        key: &PrincipalKey,
+        profile: &str,
+        deadline: Instant,
+    ) -> Result<Prepared, Failure> {
+        if let Some(handle) = self.principals.get(key) {
+            return Ok(Ok(*handle));
+        }
+        let set = self.set;
+        let prepared = self.guest.enter(left(deadline), |store, plugin| {
+            plugin.cedargate_authz_authz().policy_set().call_prepare(store, set, profile)
+        })?;
+        if let Ok(handle) = prepared {
+            let replaced = self.principals.push(*key, handle);
+            if let Some((_, old)) = replaced {
+                self.guest.enter(left(deadline), |store, _| old.resource_drop(store))?;
+            }
+        }
+        Ok(prepared)
+    }
+
+    pub(crate) fn decide(
+        &mut self,
+        principal: ResourceAny,
+        at: i64,
+        request: &str,
+        counters: &str,
+        deadline: Instant,
+    ) -> Result<Decided, Failure> {
+        self.guest.enter(left(deadline), |store, plugin| {
+            plugin.cedargate_authz_authz().principal().call_decide(store, principal, at, request, counters)
+        })
+    }
+
+    pub(crate) fn decide_text(
+        &mut self,
+        principal: ResourceAny,
+        at: i64,
+        request: &str,
+        counters: &str,
+        deadline: Instant,
+    ) -> Result<String, Failure> {
+        self.guest.enter(left(deadline), |store, plugin| {
+            plugin.cedargate_authz_authz().principal().call_decide_text(store, principal, at, request, counters)
+        })
+    }
+
+    pub(crate) fn decide_many(
+        &mut self,
+        principal: ResourceAny,
+        at: i64,
+        requests: &[String],
+        counters: &[String],
+        deadline: Instant,
+    ) -> Result<Vec<Decided>, Failure> {
+        self.guest.enter_for(requests.len(), left(deadline), |store, plugin| {
+            plugin.cedargate_authz_authz().principal().call_decide_many(store, principal, at, requests, counters)
+        })
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}

@@ -1,0 +1,91 @@
+//! Decides in-process what an API token may do.
+//!
+//! The decision is made by Cedar policies in a WebAssembly component that has no clock, no files and no network.
+//! This crate runs the component: it keeps the engine, the instances and the policies, and hands out decisions.
+//!
+//! ```
+//! use cedargate::{Pdp, model::{Profile, Request, Timestamp}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pdp = Pdp::builder().build()?; // the default policies
+//! let token = pdp.principal(&Profile::general("tok_frontend"))?; // once for each token
+//! let mut request = Request::new("chat.completions");
+//! request.provider = Some("openai".to_owned());
+//! request.model = Some("gpt-4o".to_owned());
+//! match pdp.decide(&token, &request, Timestamp::now()).into_result() {
+//!     Ok(permit) => println!("admitted by {:?}", permit.decision().policies().collect::<Vec<_>>()),
+//!     Err(denial) => println!("{} {}: {}", denial.status, denial.code, denial.message),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What to know before it goes live:
+//!
+//! - [`Pdp::decide`] never fails and never awaits. It blocks for at most the deadline, 10 ms unless set otherwise.
+//! - The first start compiles the component, which takes 3 to 4 seconds; after that the code is in the user's cache
+//!   ([`CodeCache`]).
+//! - A [`Pdp`] belongs to the process that built it. After a `fork`, the child's decisions are denials with 503
+//!   until it builds its own: build after forking.
+//! - A thread with less than 512 KiB of stack left decides on a stack that is mapped for the call, which costs some
+//!   microseconds.
+//!
+//! Without the feature `compiler` the crate is 1.8 instead of 14 MB, and the host passes code that was compiled
+//! ahead ([`PdpBuilder::precompiled`]).
+
+mod bindings;
+mod builder;
+mod bundle;
+mod code_cache;
+mod component;
+mod convert;
+mod decision;
+mod denial;
+mod diagnostics;
+mod engine;
+mod error;
+mod fault;
+mod folder;
+mod info;
+mod instance;
+mod layout;
+mod limits;
+mod lock;
+mod metrics;
+pub mod model;
+mod observer;
+mod outcome;
+mod pdp;
+mod policy_set;
+mod pool;
+mod principal;
+mod quarantine;
+mod reload;
+mod reply;
+mod retry;
+mod settings;
+mod stack;
+mod trusted;
+mod worker;
+
+pub use builder::PdpBuilder;
+pub use bundle::{Bundle, BundleError, write_lock};
+pub use code_cache::CodeCache;
+pub use component::{Component, ComponentInfo, component_info};
+pub use decision::{Decision, Permit};
+pub use denial::Denial;
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+#[cfg(feature = "compiler")]
+pub use engine::precompile;
+pub use error::{BuildError, EngineError, LoadError, ProfileError};
+pub use fault::Fault;
+pub use info::{PolicyEffect, PolicyInfo, PolicySetInfo};
+pub use limits::Limits;
+pub use lock::LockMismatch;
+pub use metrics::{DecisionCount, Histogram, MetricsSnapshot};
+pub use observer::{DecisionEvent, Observer};
+pub use outcome::Outcome;
+pub use pdp::Pdp;
+pub use pool::InstanceCounts;
+pub use principal::Principal;
+pub use reload::ReloadReport;

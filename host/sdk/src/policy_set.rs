@@ -1,0 +1,148 @@
+//! A loaded set: its description, its instances, its counters. Loading happens in a guest that is thrown away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::bundle::Bundle;
+use crate::convert;
+use crate::engine::Runtime;
+use crate::error::LoadError;
+use crate::info::PolicySetInfo;
+use crate::instance::{Bounds, Failure, Guest};
+use crate::metrics::{Counter, Metrics};
+use crate::outcome::Outcome;
+use crate::pool::{Pool, Recipe};
+
+/// The versions of the contract that this host speaks start so.
+const CONTRACT: &str = "0.1.";
+
+/// Bytes of a reply while loading and while deciding, where no limit says otherwise.
+const LOAD_REPLY_BYTES: u64 = 64 << 20;
+const REPLY_BYTES: u64 = 64 << 10;
+
+/// What loading and deciding may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    pub(crate) deadline: Duration,
+    pub(crate) prepare_deadline: Duration,
+    pub(crate) load_deadline: Duration,
+    pub(crate) memory_bytes: usize,
+    pub(crate) load_memory_bytes: usize,
+    pub(crate) instances_max: usize,
+}
+
+/// One policy set in force.
+pub(crate) struct PolicySet {
+    pub(crate) info: Arc<PolicySetInfo>,
+    pub(crate) pool: Pool,
+    /// Counters of decisions, by deciding policy: looked up once, at load.
+    by_policy: Vec<Counter>,
+    /// Counters of decisions without one, by outcome.
+    by_outcome: Vec<Counter>,
+}
+
+impl PolicySet {
+    /// Loads a bundle in a guest that is thrown away, since linear memory never shrinks, and restores its image in
+    /// the first instance that decides.
+    pub(crate) fn load(
+        runtime: &Arc<Runtime>,
+        bundle: &Bundle,
+        allowance: &Allowance,
+        metrics: &Metrics,
+    ) -> Result<Self, LoadError> {
+        let limits = bundle.limits();
+        let text = bundle.to_text()?;
+        let bounds = Bounds {
+            memory_bytes: allowance.load_memory_bytes,
+            reply_bytes: size(limits.load_reply_bytes.unwrap_or(LOAD_REPLY_BYTES)),
+        };
+        let deadline = allowance.load_deadline;
+        let mut guest = Guest::new(runtime, bounds, deadline)?;
+        check_contract(&guest.abi(deadline)?)?;
+        let set = guest.load(&text, deadline)?.map_err(convert::load_error)?;
+        let info = guest.info(set, deadline)?;
+        let image = guest.image(set, deadline)?;
+        // Before the first instance that decides, so that the two do not hold memory at once.
+        drop(guest);
+        let info = PolicySetInfo::from_text(&info).map_err(|cause| LoadError::Contract { cause })?;
+        let recipe = Recipe {
+            runtime: Arc::clone(runtime),
+            bounds: Bounds {
+                memory_bytes: allowance.memory_bytes,
+                reply_bytes: size(limits.reply_bytes.unwrap_or(REPLY_BYTES)),
+            },
+            image,
+            restore_deadline: deadline,
+            instances_max: allowance.instances_max,
+        };
+        let pool = Pool::new(recipe)?;
+        Ok(Self::new(info, pool, metrics))
+    }
+
+    fn new(info: PolicySetInfo, pool: Pool, metrics: &Metrics) -> Self {
+        let class = |status: Option<u16>| {
+            Outcome::ALL.into_iter().find(|outcome| Some(outcome.default_status()) == status && outcome.has_policy())
+        };
+        let by_policy = info
+            .policies()
+            .iter()
+            .map(|policy| {
+                let outcome = class(policy.status).unwrap_or(Outcome::Forbidden);
+                metrics.decisions(outcome, policy.code.as_deref().unwrap_or_default())
+            })
+            .collect();
+        let by_outcome = Outcome::ALL
+            .into_iter()
+            .map(|outcome| {
+                let code = info.outcome(outcome).and_then(|entry| entry.code.as_deref());
+                metrics.decisions(outcome, code.unwrap_or_default())
+            })
+            .collect();
+        Self { info: Arc::new(info), pool, by_policy, by_outcome }
+    }
+
+    /// The counter of a decision that rests on this policy, or on none.
+    pub(crate) fn counter(&self, outcome: Outcome, deciding: Option<u32>) -> Option<&Counter> {
+        match deciding {
+            Some(index) => self.by_policy.get(usize::try_from(index).ok()?),
+            None => self.by_outcome.get(outcome.index()),
+        }
+    }
+}
+
+impl From<Failure> for LoadError {
+    fn from(failure: Failure) -> Self {
+        let Failure { fault, cause } = failure;
+        Self::Fault { fault, cause }
+    }
+}
+
+fn check_contract(abi: &str) -> Result<(), LoadError> {
+    let contract = |cause| LoadError::Contract { cause };
+    let abi = Abi::read(abi).map_err(contract)?;
+    if abi.contract.starts_with(CONTRACT) {
+        return Ok(());
+    }
+    let spoken: String = abi.contract.chars().take(32).collect();
+    Err(contract(format!("it speaks version `{spoken}` and this host {CONTRACT}x")))
+}
+
+/// What the component says of itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Abi {
+    pub(crate) contract: String,
+    pub(crate) plugin: String,
+    pub(crate) cedar_language: String,
+}
+
+impl Abi {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("its `abi` cannot be read: {error}"))
+    }
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
