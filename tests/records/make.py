@@ -184,7 +184,7 @@ def may_grant(principal, request):
     if target.get("purpose") == "general":
         return True
     powers = union(integration_scope(scope) for scope in given.get("scopes", []))
-    if principal["purpose"] == "integration":
+    if (principal["purpose"], principal["principal_type"]) == ("integration", "api_token"):
         return powers <= union(integration_scope(scope) for scope in own.get("scopes", []))
     return principal["principal_type"] != "user" or "config.write" not in powers
 
