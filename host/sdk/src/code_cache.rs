@@ -142,3 +142,127 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<Code> {
     // another version or other settings.
     unsafe { Code::deserialize(engine, code) }.ok()
 }
+
+#[cfg(all(test, feature = "compiler"))]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    use super::*;
+
+    /// The smallest component.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    const DIGEST: &str = "sha256:of-the-component";
+
+    /// A folder of this test with a cached file in it. It lies in the target folder: a shared temporary folder is
+    /// what the cache refuses.
+    struct Cached {
+        folder: PathBuf,
+        file: PathBuf,
+        engine: Engine,
+    }
+
+    impl Cached {
+        fn new(name: &str) -> Self {
+            let folder = Path::new(env!("OUT_DIR")).canonicalize().unwrap().join(format!("cache-{name}"));
+            if folder.exists() {
+                fs::remove_dir_all(&folder).unwrap();
+            }
+            fs::create_dir(&folder).unwrap();
+            fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
+            let engine = Engine::default();
+            let file = folder.join(file_name(&engine, DIGEST));
+            let cached = Self { folder, file, engine };
+            let code = Code::from_binary(&cached.engine, EMPTY).unwrap();
+            CodeCache::folder(&cached.folder).store(&cached.engine, DIGEST, &code);
+            assert!(cached.loads(), "is `{}` or a parent writable by others?", cached.folder.display());
+            cached
+        }
+
+        fn loads(&self) -> bool {
+            CodeCache::folder(&self.folder).load(&self.engine, DIGEST).is_some()
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_loaded_for_the_same_component_only() {
+        let cached = Cached::new("kept");
+        assert_eq!(fs::read_dir(&cached.folder).unwrap().count(), 1, "a temporary file was left");
+        assert_eq!(fs::metadata(&cached.file).unwrap().permissions().mode() & 0o777, 0o600);
+        let cache = CodeCache::folder(&cached.folder);
+        assert!(cache.load(&cached.engine, "sha256:another").is_none());
+        assert!(CodeCache::disabled().load(&cached.engine, DIGEST).is_none());
+    }
+
+    #[test]
+    fn a_file_or_folder_that_others_may_write_to_is_not_loaded() {
+        let cached = Cached::new("writable");
+        for path in [&cached.file, &cached.folder] {
+            let good = fs::metadata(path).unwrap().permissions();
+            for bit in [0o020, 0o002] {
+                fs::set_permissions(path, Permissions::from_mode(good.mode() | bit)).unwrap();
+                assert!(!cached.loads(), "{path:?} {bit:o}");
+            }
+            fs::set_permissions(path, good).unwrap();
+            assert!(cached.loads());
+        }
+    }
+
+    #[test]
+    fn a_parent_that_others_may_write_to_spoils_the_folder_even_if_sticky() {
+        let cached = Cached::new("parent");
+        let inner = cached.folder.join("inner");
+        let cache = CodeCache::folder(&inner);
+        let code = Code::from_binary(&cached.engine, EMPTY).unwrap();
+        cache.store(&cached.engine, DIGEST, &code);
+        assert!(cache.load(&cached.engine, DIGEST).is_some());
+        fs::set_permissions(&cached.folder, Permissions::from_mode(0o1777)).unwrap();
+        assert!(cache.load(&cached.engine, DIGEST).is_none());
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let cached = Cached::new("links");
+        let link = cached.folder.with_file_name("cache-links-link");
+        let _ = fs::remove_file(&link);
+        symlink(&cached.folder, &link).unwrap();
+        assert!(CodeCache::folder(&link).load(&cached.engine, DIGEST).is_none());
+        let moved = cached.folder.join("moved");
+        fs::rename(&cached.file, &moved).unwrap();
+        symlink(&moved, &cached.file).unwrap();
+        assert!(!cached.loads());
+        fs::remove_file(&cached.file).unwrap();
+        fs::hard_link(&moved, &cached.file).unwrap();
+        assert!(!cached.loads(), "a file with two names");
+    }
+
+    #[test]
+    fn other_content_and_half_a_file_are_not_loaded() {
+        let cached = Cached::new("content");
+        let good = fs::read(&cached.file).unwrap();
+        let mut flipped = good.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        let half = good.get(..good.len() / 2).unwrap();
+        for bad in [flipped.as_slice(), half, b"", b"cedargate-code-1", &[0; 4096]] {
+            fs::write(&cached.file, bad).unwrap();
+            assert!(!cached.loads());
+        }
+        fs::write(&cached.file, &good).unwrap();
+        assert!(cached.loads());
+    }
+
+    #[test]
+    fn special_files_and_odd_paths_are_not_loaded() {
+        let cached = Cached::new("special");
+        fs::remove_file(&cached.file).unwrap();
+        fs::create_dir(&cached.file).unwrap();
+        assert!(!cached.loads());
+        for path in ["relative/folder", "/tmp/../tmp/cedargate"] {
+            assert!(CodeCache::folder(path).load(&cached.engine, DIGEST).is_none(), "{path}");
+        }
+    }
+}

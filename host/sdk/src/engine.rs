@@ -1,6 +1,7 @@
 //! The engine: one for any number of policy sets of a process.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -36,11 +37,18 @@ impl Runtime {
         cache: &CodeCache,
         precompiled: Option<&'static [u8]>,
     ) -> Result<Arc<Self>, EngineError> {
-        if let Some(runtime) = registered(component.digest()) {
-            return Ok(runtime);
+        let mut runtimes = runtimes();
+        if let Some(runtimes) = &mut runtimes {
+            runtimes.retain(|runtime| runtime.strong_count() > 0);
+            let known = runtimes.iter().filter_map(Weak::upgrade).find(|runtime| runtime.digest == component.digest());
+            if let Some(runtime) = known {
+                return Ok(runtime);
+            }
         }
         let runtime = Arc::new(Self::new(component, cache, precompiled)?);
-        register(&runtime);
+        if let Some(runtimes) = &mut runtimes {
+            runtimes.push(Arc::downgrade(&runtime));
+        }
         Ok(runtime)
     }
 
@@ -88,7 +96,17 @@ fn config() -> Config {
     config.max_wasm_stack(WASM_STACK_BYTES);
     // Traps are told apart by type. The frames of a stripped component say nothing, and take time.
     config.wasm_backtrace_max_frames(None);
+    #[cfg(feature = "compiler")]
+    config.parallel_compilation(is_first_process());
     config
+}
+
+/// Whether this is the process that set up an engine first, and no child that was forked from it. In a child, the
+/// compiler's threads are gone and would be waited for without end, and so would a lock that was held at the fork.
+fn is_first_process() -> bool {
+    static FIRST: AtomicI32 = AtomicI32::new(0);
+    let own = getpid().as_raw_nonzero().get();
+    FIRST.compare_exchange(0, own, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|first| first == own, |_| true)
 }
 
 #[expect(unsafe_code, reason = "the caller of `PdpBuilder::precompiled` vouched for the bytes")]
@@ -152,19 +170,8 @@ fn start_clock(engine: &Engine) -> Result<(), EngineError> {
 /// The runtimes of this process that are in use.
 static RUNTIMES: Mutex<Vec<Weak<Runtime>>> = Mutex::new(Vec::new());
 
-fn registered(digest: &str) -> Option<Arc<Runtime>> {
-    // Never waits: in a forked child the lock may be held for ever, and a second runtime is only slower.
-    let mut runtimes = match RUNTIMES.try_lock() {
-        Ok(runtimes) => runtimes,
-        Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-        Err(std::sync::TryLockError::WouldBlock) => return None,
-    };
-    runtimes.retain(|runtime| runtime.strong_count() > 0);
-    runtimes.iter().filter_map(Weak::upgrade).find(|runtime| runtime.is_ours() && runtime.digest == digest)
-}
-
-fn register(runtime: &Arc<Runtime>) {
-    if let Ok(mut runtimes) = RUNTIMES.try_lock() {
-        runtimes.push(Arc::downgrade(runtime));
-    }
+/// Held while one is looked for and made, so that two at once do not compile twice. A forked child does without,
+/// and makes a runtime for each decision point.
+fn runtimes() -> Option<MutexGuard<'static, Vec<Weak<Runtime>>>> {
+    is_first_process().then(|| RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner))
 }

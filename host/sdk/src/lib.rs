@@ -89,3 +89,8 @@ pub use pdp::Pdp;
 pub use pool::InstanceCounts;
 pub use principal::Principal;
 pub use reload::ReloadReport;
+
+/// The example of the README is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

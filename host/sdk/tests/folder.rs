@@ -1,0 +1,98 @@
+//! Bundles in folders, and their locks.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use cedargate::{Bundle, BundleError, write_lock};
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("schema.cedarschema"), "entity A;").unwrap();
+    fs::create_dir(folder.path().join("topic")).unwrap();
+    fs::write(folder.path().join("topic/a.cedar"), "@id(\"a\")\npermit(principal, action, resource);").unwrap();
+    fs::write(folder.path().join("a.cases.jsonl"), "not part of it").unwrap();
+    fs::write(folder.path().join(".hidden.cedar"), "not part of it").unwrap();
+    folder
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    Bundle::from_dir(folder).unwrap().files().map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn only_a_bundles_files_are_read() {
+    assert_eq!(names(folder().path()), ["schema.cedarschema", "topic/a.cedar"]);
+}
+
+#[test]
+fn the_lock_names_what_differs() {
+    let folder = folder();
+    write_lock(folder.path()).unwrap();
+    assert_eq!(names(folder.path()).len(), 2);
+    fs::write(folder.path().join("topic/a.cedar"), "changed").unwrap();
+    fs::write(folder.path().join("b.cedar"), "added").unwrap();
+    let BundleError::LockMismatch(mismatch) = Bundle::from_dir(folder.path()).unwrap_err() else { panic!("read") };
+    assert_eq!((mismatch.changed(), mismatch.added()), (&["topic/a.cedar".to_owned()][..], &["b.cedar".to_owned()][..]));
+    fs::remove_file(folder.path().join("topic/a.cedar")).unwrap();
+    let BundleError::LockMismatch(mismatch) = Bundle::from_dir(folder.path()).unwrap_err() else { panic!("read") };
+    assert_eq!(mismatch.missing(), ["topic/a.cedar"]);
+    assert!(mismatch.to_string().contains("missing `topic/a.cedar`"));
+}
+
+#[test]
+fn a_lock_that_cannot_be_read_is_refused() {
+    let folder = folder();
+    fs::write(folder.path().join("policies.lock"), "nonsense\n").unwrap();
+    assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::LockInvalid { line: 1, .. }));
+}
+
+#[test]
+fn links_may_not_lead_out_of_the_folder() {
+    let outside = folder();
+    let folder = folder();
+    symlink(folder.path().join("topic/a.cedar"), folder.path().join("inside.cedar")).unwrap();
+    assert_eq!(names(folder.path()).len(), 3);
+    symlink(outside.path().join("topic/a.cedar"), folder.path().join("outside.cedar")).unwrap();
+    let error = Bundle::from_dir(folder.path()).unwrap_err();
+    assert!(matches!(&error, BundleError::LinkOutside { file } if file == "outside.cedar"), "{error}");
+}
+
+#[test]
+fn a_link_in_circles_ends() {
+    let folder = folder();
+    symlink(folder.path(), folder.path().join("topic/again")).unwrap();
+    assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::TooMany { .. }));
+}
+
+#[test]
+fn special_files_are_refused() {
+    let folder = folder();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.path().join("pipe.cedar"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::SpecialFile { .. }));
+}
+
+#[test]
+fn sizes_encodings_and_settings_are_checked() {
+    let folder = folder();
+    fs::write(folder.path().join("bundle.toml"), "[limits]\npolicy = 3\n").unwrap();
+    let error = Bundle::from_dir(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("unknown limit `policy`"), "{error}");
+    fs::write(folder.path().join("bundle.toml"), "team = \"open\"\n").unwrap();
+    assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::Settings { .. }));
+    fs::write(folder.path().join("bundle.toml"), "teams = \"closed\"\n[limits]\npolicies = 3\n").unwrap();
+    assert_eq!(names(folder.path()).len(), 3);
+    fs::write(folder.path().join("topic/a.cedar"), [0xff, 0xfe]).unwrap();
+    assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::NotUtf8 { .. }));
+    fs::write(folder.path().join("topic/a.cedar"), vec![b' '; (16 << 20) + 1]).unwrap();
+    assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::TooLarge { .. }));
+}
