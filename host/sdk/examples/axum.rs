@@ -53,6 +53,7 @@ fn admitted(_: Permit) -> Response<Body> {
 }
 
 fn denied(denial: Denial) -> Response<Body> {
-    let builder = denial.headers().fold(Response::builder().status(denial.status), |b, (name, value)| b.header(name, value));
+    let builder =
+        denial.headers().fold(Response::builder().status(denial.status), |b, (name, value)| b.header(name, value));
     builder.body(format!("{}: {}\n", denial.code, denial.message).into()).unwrap_or_default()
 }

@@ -145,8 +145,6 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<Code> {
 
 #[cfg(all(test, feature = "compiler"))]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;

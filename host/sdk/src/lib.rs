@@ -33,12 +33,14 @@
 //! Without the feature `compiler` the crate is 1.8 instead of 14 MB, and the host passes code that was compiled
 //! ahead ([`PdpBuilder::precompiled`]).
 
+mod batch;
 mod bindings;
 mod builder;
 mod bundle;
 mod code_cache;
 mod component;
 mod convert;
+mod decider;
 mod decision;
 mod denial;
 mod diagnostics;

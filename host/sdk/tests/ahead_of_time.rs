@@ -1,5 +1,4 @@
 //! Hosts without a compiler.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cedargate::{BuildError, CodeCache, EngineError, Pdp};
 

@@ -1,5 +1,5 @@
 //! Bundles in folders, and their locks.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -35,7 +35,10 @@ fn the_lock_names_what_differs() {
     fs::write(folder.path().join("topic/a.cedar"), "changed").unwrap();
     fs::write(folder.path().join("b.cedar"), "added").unwrap();
     let BundleError::LockMismatch(mismatch) = Bundle::from_dir(folder.path()).unwrap_err() else { panic!("read") };
-    assert_eq!((mismatch.changed(), mismatch.added()), (&["topic/a.cedar".to_owned()][..], &["b.cedar".to_owned()][..]));
+    assert_eq!(
+        (mismatch.changed(), mismatch.added()),
+        (&["topic/a.cedar".to_owned()][..], &["b.cedar".to_owned()][..])
+    );
     fs::remove_file(folder.path().join("topic/a.cedar")).unwrap();
     let BundleError::LockMismatch(mismatch) = Bundle::from_dir(folder.path()).unwrap_err() else { panic!("read") };
     assert_eq!(mismatch.missing(), ["topic/a.cedar"]);

@@ -1,5 +1,4 @@
 //! Records accept exactly their form.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cedargate::model::{Counter, ExpectedDecision, Profile, Record, Request, Timestamp};
 
@@ -29,7 +28,10 @@ fn what_is_not_a_record_is_refused() {
         ("\"deny\"", "\"maybe\""),
         ("\"status\":403", "\"status\":null"),
         ("\"status\":403", "\"status\":403.5"),
-        ("\"expect\":{\"decision\":\"deny\",\"status\":403,\"code\":\"c\",\"policies\":[\"p\"]}", "\"expect\":[\"deny\",403,\"c\",[]]"),
+        (
+            "\"expect\":{\"decision\":\"deny\",\"status\":403,\"code\":\"c\",\"policies\":[\"p\"]}",
+            "\"expect\":[\"deny\",403,\"c\",[]]",
+        ),
         ("\"expect\":{\"decision\":\"deny\",\"status\":403,\"code\":\"c\",\"policies\":[\"p\"]}", "\"expect\":null"),
         ("\"policy_set\"", "\"policy-set\""),
     ] {
@@ -46,7 +48,9 @@ fn what_is_not_a_record_is_refused() {
 fn profiles_and_requests_refuse_null_unknown_and_double_fields() {
     let profile = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active"}"#;
     assert!(serde_json::from_str::<Profile>(profile).is_ok());
-    for more in [r#""name":null"#, r#""nmae":"x""#, r#""id":"u""#, r#""bindings":null"#, r#""bindings":{"models":null}"#] {
+    for more in
+        [r#""name":null"#, r#""nmae":"x""#, r#""id":"u""#, r#""bindings":null"#, r#""bindings":{"models":null}"#]
+    {
         let text = profile.replace('}', &format!(",{more}}}"));
         assert!(serde_json::from_str::<Profile>(&text).is_err(), "{text}");
     }

@@ -1,5 +1,4 @@
 //! Threads with little stack decide like any other. An overflow outside the component would abort this process.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::thread;
 use std::time::Duration;

@@ -1,0 +1,76 @@
+//! Many requests of one principal at once.
+
+use std::time::Instant;
+
+use crate::convert::{self, RequestTexts};
+use crate::decider::{Decider, after};
+use crate::decision::Decision;
+use crate::model::{Request, Timestamp};
+use crate::policy_set::PolicySet;
+use crate::principal::Principal;
+
+/// Requests that are handed over at once: each such part of a batch has a deadline of its own.
+const PART: usize = 64;
+
+impl Decider {
+    pub(crate) fn decide_many(&self, principal: &Principal, requests: &[Request], at: Timestamp) -> Vec<Decision> {
+        let mut decisions = Vec::with_capacity(requests.len());
+        let set = self.current.load();
+        let limit = set.info.limits().batch.and_then(|batch| usize::try_from(batch).ok()).unwrap_or(PART);
+        for part in requests.chunks(limit.clamp(1, PART)) {
+            match self.decide_part(&set, principal, part, at) {
+                Some(decided) => decisions.extend(decided),
+                // One of them may have killed the instance: each gets a decision of its own.
+                None => decisions.extend(part.iter().map(|request| match convert::request(request) {
+                    Ok(RequestTexts { request, counters }) => self.decide(principal, &request, &counters, at),
+                    Err(error) => self.unwritable(at, &error),
+                })),
+            }
+        }
+        decisions
+    }
+
+    /// Decides a part of a batch at once; `None` where that is not possible.
+    fn decide_part(
+        &self,
+        set: &PolicySet,
+        principal: &Principal,
+        part: &[Request],
+        at: Timestamp,
+    ) -> Option<Vec<Decision>> {
+        let started = Instant::now();
+        let deadline = after(started, self.allowance.deadline);
+        let (mut requests, mut counters) = (Vec::with_capacity(part.len()), Vec::with_capacity(part.len()));
+        for request in part {
+            let texts = convert::request(request).ok()?;
+            requests.push(texts.request);
+            counters.push(texts.counters);
+        }
+        if !self.runtime.is_ours() || self.quarantine.is_watching() {
+            return None;
+        }
+        let mut lease = set.pool.take(deadline).ok()?;
+        let prepared = self.prepare(&mut lease, principal, deadline);
+        let handle = self.note_trap(prepared, None).ok()?.ok()?;
+        let instance = lease.instance().ok()?;
+        let decided = instance.decide_many(handle, at.as_millis(), &requests, &counters, deadline);
+        let decided = self.note_trap(decided, None).ok()?;
+        let converted: Result<Vec<_>, _> =
+            decided.into_iter().map(|decided| convert::decision(&set.info, at, decided)).collect();
+        let converted = match converted {
+            Ok(converted) if converted.len() == part.len() => converted,
+            Ok(_) | Err(_) => {
+                lease.instance().ok()?.condemn();
+                return None;
+            }
+        };
+        drop(lease);
+        let share = || started.elapsed() / u32::try_from(part.len()).unwrap_or(u32::MAX).max(1);
+        let told = converted.into_iter().zip(requests.iter().zip(&counters)).map(|(decision, (request, counters))| {
+            let decision = self.finish(set, Ok(decision), request, counters, at);
+            self.tell(principal, request, counters, at, &decision, share);
+            decision
+        });
+        Some(told.collect())
+    }
+}
