@@ -1,2 +1,24 @@
-//! Skeleton.
-fn main() {}
+//! The command line of cedargate, `kt`.
+
+mod answer;
+mod clean;
+mod command;
+mod format;
+
+mod policies;
+mod replay;
+mod report;
+mod ruling;
+mod stderr;
+mod stdout;
+mod waiting;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let answer = command::Cli::parse().run().unwrap_or_else(|error| stderr::fail(&error));
+    answer.into()
+}

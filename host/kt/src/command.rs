@@ -1,0 +1,69 @@
+//! The commands, one file each.
+
+mod authorize;
+mod component;
+mod policy_check;
+mod policy_lock;
+mod replay;
+
+use clap::{Parser, Subcommand};
+
+use crate::answer::Answer;
+
+/// What `kt --help` says at its end.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  yes: allowed, matched, no errors
+  1  no: denied, mismatched, refused
+  2  cannot say: bad input, bad policies
+
+Data goes to standard output, everything else to standard error. `-` is standard input.
+
+Examples:
+  kt replay requests.jsonl                          replay what a gateway recorded
+  kt replay requests.jsonl --policies ./policies    what would these policies have decided?
+  kt authorize request.json                         why was this request denied?
+  kt policy check ./policies                        what is wrong with these policies?";
+
+/// Asks cedargate for decisions: what may this API token do, and why?
+#[derive(Debug, Parser)]
+#[command(name = "kt", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Decide one recorded request and say why.
+    Authorize(authorize::Authorize),
+    /// Replay recorded requests and compare the decisions with what was expected.
+    Replay(replay::Replay),
+    /// Check policies and write their lock.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The decision component itself, for hosts that are not Rust.
+    #[command(subcommand)]
+    Component(component::Component),
+}
+
+#[derive(Debug, Subcommand)]
+enum Policy {
+    /// Show everything that is wrong with a folder of policies.
+    Check(policy_check::Check),
+    /// Write `policies.lock`, which names the files of a folder and their digests.
+    Lock(policy_lock::Lock),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(self) -> anyhow::Result<Answer> {
+        match self.command {
+            Command::Authorize(command) => command.run(),
+            Command::Replay(command) => command.run(),
+            Command::Policy(Policy::Check(command)) => command.run(),
+            Command::Policy(Policy::Lock(command)) => command.run(),
+            Command::Component(command) => command.run(),
+        }
+    }
+}
