@@ -27,9 +27,9 @@ pub struct Decision {
     /// What each of `errors` said.
     pub messages: Vec<String>,
     /// It holds from this time on.
-    pub valid_from: i64,
+    pub since: i64,
     /// It holds until just before this time.
-    pub valid_until: i64,
+    pub until: i64,
     /// The fields of the request that it depends on.
     pub reads: Fields,
 }
@@ -129,12 +129,12 @@ fn conclude(principal: &Principal, plan: &Plan, findings: Findings, at: i64) -> 
     };
     let policies = if outcome == Outcome::Allowed { permits } else { forbids.iter().map(|(_, at)| *at).collect() };
     let now_only = plan.now_only || !errors.is_empty();
-    let valid_until = if now_only { at } else { until(plan, at, principal.set.bundle.settings.max_cache_ms) };
-    Decision { outcome, deciding, policies, errors, messages, valid_from: at, valid_until, reads: plan.fields }
+    let until = if now_only { at } else { holds_until(plan, at, principal.set.bundle.settings.max_cache_ms) };
+    Decision { outcome, deciding, policies, errors, messages, since: at, until, reads: plan.fields }
 }
 
 /// The next boundary after `at`, and never later than the set lets a decision be remembered.
-fn until(plan: &Plan, at: i64, max_cache_ms: i64) -> i64 {
+fn holds_until(plan: &Plan, at: i64, max_cache_ms: i64) -> i64 {
     let next = plan.boundaries.partition_point(|boundary| *boundary <= at);
     let latest = at.saturating_add(max_cache_ms);
     plan.boundaries.get(next).map_or(latest, |boundary| latest.min(*boundary))

@@ -9,6 +9,7 @@ use crate::set::PolicySet;
 use crate::strict;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 const MAGIC: &[u8] = b"cedargate-image\0";
 
@@ -17,6 +18,20 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const HASH_BYTES: usize = 32;
 
 const LENGTH_BYTES: usize = 8;
+
+/// Why an image was not restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ImageError {
+    /// It was made by something else.
+    #[error("the image was made by another component or another version of this one: load the bundle")]
+    Foreign,
+    /// Its end is missing.
+    #[error("the image is cut short: ask for it again")]
+    Short,
+    /// It is not what was made.
+    #[error("the image was changed: ask for it again")]
+    Changed,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -39,20 +54,20 @@ pub fn image(set: &PolicySet) -> Vec<u8> {
 /// The set of an image.
 ///
 /// # Errors
-/// What is wrong with the image.
-pub fn restore(image: &[u8]) -> Result<PolicySet, String> {
-    let rest = image.strip_prefix(head().as_slice()).ok_or("the image is of another version of this component")?;
-    let (length, rest) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or("the image is cut short")?;
-    let (hash, body) = rest.split_first_chunk::<HASH_BYTES>().ok_or("the image is cut short")?;
+/// [`ImageError`].
+pub fn restore(image: &[u8]) -> Result<PolicySet, ImageError> {
+    let rest = image.strip_prefix(head().as_slice()).ok_or(ImageError::Foreign)?;
+    let (length, rest) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or(ImageError::Short)?;
+    let (hash, body) = rest.split_first_chunk::<HASH_BYTES>().ok_or(ImageError::Short)?;
     if u64::from_le_bytes(*length) != body.len() as u64 {
-        return Err("the image is cut short".into());
+        return Err(ImageError::Short);
     }
     if Sha256::digest(body).as_slice() != hash {
-        return Err("the image was changed".into());
+        return Err(ImageError::Changed);
     }
-    let body = std::str::from_utf8(body).map_err(|_| "the image was changed")?;
-    let Body { digest, bundle } = strict::from_str(body)?;
-    load::build(bundle, digest, Trust::Checked).map_err(|error: LoadError| error.to_string())
+    let body = std::str::from_utf8(body).map_err(|_| ImageError::Changed)?;
+    let Body { digest, bundle } = strict::from_str(body).map_err(|_| ImageError::Changed)?;
+    load::build(bundle, digest, Trust::Checked).map_err(|_: LoadError| ImageError::Changed)
 }
 
 fn head() -> Vec<u8> {

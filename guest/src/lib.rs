@@ -40,6 +40,7 @@ pub mod value;
 #[expect(unsafe_code, missing_docs, reason = "generated glue of the component model")]
 mod component {
     use crate::decide::decide;
+    use crate::image::ImageError;
     use crate::load::LoadError as Refused;
     use crate::profile::InputError;
     use crate::text;
@@ -79,7 +80,10 @@ mod component {
         }
 
         fn restore(image: Vec<u8>) -> Result<PolicySet, RestoreError> {
-            let set = crate::image::restore(&image).map_err(RestoreError::ImageInvalid)?;
+            let set = crate::image::restore(&image).map_err(|error| match error {
+                ImageError::Foreign => RestoreError::ImageForeign(error.to_string()),
+                ImageError::Short | ImageError::Changed => RestoreError::ImageInvalid(error.to_string()),
+            })?;
             Ok(PolicySet::new(Self(Rc::new(set))))
         }
 
@@ -157,24 +161,16 @@ mod component {
 
     fn numbers(decision: crate::decide::Decision) -> Decision {
         let effect = u32::from(decision.is_allow());
-        let crate::decide::Decision {
-            outcome,
-            deciding,
-            policies,
-            errors,
-            messages: _,
-            valid_from,
-            valid_until,
-            reads,
-        } = decision;
+        let crate::decide::Decision { outcome, deciding, policies, errors, messages: _, since, until, reads } =
+            decision;
         Decision {
             effect,
             outcome: outcome as u32,
             deciding,
             policies,
             errors,
-            valid_from,
-            valid_until,
+            since,
+            until,
             reads: reads.places().collect(),
         }
     }

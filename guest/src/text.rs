@@ -63,7 +63,7 @@ pub fn fits(set: &PolicySet, decision: &Decision) -> bool {
 }
 
 fn decision_text<'s>(set: &'s PolicySet, decision: &'s Decision) -> Text<'s> {
-    let Decision { outcome, deciding, policies, errors, messages, valid_from, valid_until, reads } = decision;
+    let Decision { outcome, deciding, policies, errors, messages, since, until, reads } = decision;
     let id = |at: &u32| set.entry(*at).map(|entry| entry.id.as_str());
     let denial = deciding.and_then(|at| set.entry(at)).and_then(|entry| entry.denial.as_ref());
     Text {
@@ -80,7 +80,7 @@ fn decision_text<'s>(set: &'s PolicySet, decision: &'s Decision) -> Text<'s> {
             .filter_map(|(at, message)| id(at).map(|policy| ErrorText { policy, message }))
             .collect(),
         policy_set: &set.digest,
-        valid: Validity { from: *valid_from, until: *valid_until },
+        valid: Validity { from: *since, until: *until },
         reads: reads.places().filter_map(|at| FIELDS.get(usize::try_from(at).ok()?).copied()).collect(),
         detail: None,
     }

@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 
 /// A decision of the component. One that contradicts itself or points outside its tables is no decision.
 pub(crate) fn decision(set: &Arc<PolicySetInfo>, at: Timestamp, decided: Decided) -> Result<Decision, &'static str> {
-    let wire::Decision { effect, outcome, deciding, policies, errors, valid_from, valid_until, reads } = match decided {
+    let wire::Decision { effect, outcome, deciding, policies, errors, since, until, reads } = match decided {
         Ok(decision) => decision,
         Err(error) => return Ok(undecided(set, at, error)),
     };
@@ -48,7 +48,7 @@ pub(crate) fn decision(set: &Arc<PolicySetInfo>, at: Timestamp, decided: Decided
         deciding,
         policies,
         errors,
-        valid: Timestamp::from_millis(valid_from)..Timestamp::from_millis(valid_until),
+        valid: Timestamp::from_millis(since)..Timestamp::from_millis(until),
         reads,
         detail: None,
         malformed: false,

@@ -227,7 +227,7 @@ impl Instance {
                 set,
                 principals: LruCache::with_hasher(PRINCIPALS_MAX, PrincipalKeyHasher::default()),
             }),
-            Err(wire::RestoreError::ImageInvalid(text)) => {
+            Err(wire::RestoreError::ImageInvalid(text) | wire::RestoreError::ImageForeign(text)) => {
                 Err(Failure::new(Fault::Unavailable, format!("the image was not restored: {text}")))
             }
         }

@@ -112,7 +112,7 @@ function loading() {
   const [found] = JSON.parse(refused.val).diagnostics;
   check("a diagnostic has file and line", found.file === "broken.cedar" && found.line === 2);
   const damaged = refusal(() => PolicySet.restore(new TextEncoder().encode("cedargate")));
-  check("a damaged image is invalid", damaged.tag === "image-invalid");
+  check("a damaged image is invalid", damaged.tag === "image-foreign");
 }
 
 function deciding(set) {
@@ -128,7 +128,7 @@ function deciding(set) {
     check("an allow", allow.effect === 1 && info.outcomes[allow.outcome].name === "allowed");
     check("an allow has no deciding policy", allow.deciding === undefined && allow.policies.length > 0);
     check("a denial", deny.effect === 0 && info.policies[deny.deciding].code === "model_not_allowed");
-    check("validity holds the time", allow.validFrom <= AT && AT < allow.validUntil);
+    check("validity holds the time", allow.since <= AT && AT < allow.until);
     check("reads point into fields", [...allow.reads].some((at) => info.fields[at] === "model"));
     const spent = principal.decide(AT, ADMITTED, SPENT);
     check("counters", info.policies[spent.deciding].code === "insufficient_quota");

@@ -51,8 +51,7 @@ class Plugin:
     def restore(self, image):
         result = self.call("[static]policy-set.restore", image)
         if not isinstance(result, ResourceAny):
-            # Of a variant with a single case, `wasmtime` gives only what it carries.
-            raise Refused(Variant("image-invalid", result))
+            raise Refused(result)
         return PolicySet(self, result)
 
 

@@ -80,7 +80,7 @@ def loading(plugin, text):
     check("a bundle with an error is refused", case == "refused")
     found = json.loads(report)["diagnostics"][0]
     check("a diagnostic has file and line", (found["file"], found["line"]) == ("broken.cedar", 2))
-    check("a damaged image is invalid", refusal(plugin.restore, b"cedargate")[0] == "image-invalid")
+    check("a damaged image is invalid", refusal(plugin.restore, b"cedargate")[0] == "image-foreign")
 
 
 def deciding(policy_set):
@@ -94,8 +94,8 @@ def deciding(policy_set):
         check("an allow", allow.effect == 1 and info["outcomes"][allow.outcome]["name"] == "allowed")
         check("an allow has no deciding policy", allow.deciding is None and len(allow.policies) > 0)
         check("a denial", deny.effect == 0 and info["policies"][deny.deciding]["code"] == "model_not_allowed")
-        valid_from, valid_until = getattr(allow, "valid-from"), getattr(allow, "valid-until")
-        check("validity holds the time", valid_from <= AT < valid_until)
+        since, until = allow.since, allow.until
+        check("validity holds the time", since <= AT < until)
         check("reads point into fields", "model" in [info["fields"][at] for at in allow.reads])
         spent = principal.decide(AT, ADMITTED, SPENT)
         check("counters", info["policies"][spent.deciding]["code"] == "insufficient_quota")

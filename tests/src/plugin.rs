@@ -1,0 +1,110 @@
+//! The component in wasmtime, without the SDK between: every door of the contract, as any host sees it.
+
+use anyhow::{Context as _, Result};
+use wasmtime::component::{Component, Linker, ResourceAny};
+use wasmtime::{Config, Engine, Store};
+
+wasmtime::component::bindgen!({ path: "../wit", world: "plugin" });
+
+pub use exports::cedargate::authz::authz::{AuthorizeError, DecideError, Decision, LoadError, PrepareError, RestoreError};
+
+/// The stack that a host gives to a call, as the SDK does.
+const WASM_STACK_BYTES: usize = 256 << 10;
+
+/// The compiled component.
+pub struct Compiled {
+    engine: Engine,
+    component: Component,
+}
+
+/// One instance of the component.
+pub struct Instance {
+    store: Store<()>,
+    plugin: Plugin,
+}
+
+impl Compiled {
+    /// Compiles the built component.
+    pub fn new() -> Result<Self> {
+        let mut config = Config::new();
+        config.wasm_component_model(true).max_wasm_stack(WASM_STACK_BYTES);
+        let engine = Engine::new(&config)?;
+        let component = Component::new(&engine, cedargate_component::COMPONENT)?;
+        Ok(Self { engine, component })
+    }
+
+    /// A new instance. The linker is empty: the component imports nothing.
+    pub fn instance(&self) -> Result<Instance> {
+        let mut store = Store::new(&self.engine, ());
+        let plugin = Plugin::instantiate(&mut store, &self.component, &Linker::new(&self.engine))?;
+        Ok(Instance { store, plugin })
+    }
+}
+
+impl Instance {
+    /// The component's description of itself.
+    pub fn abi(&mut self) -> Result<String> {
+        Ok(self.plugin.cedargate_authz_authz().call_abi(&mut self.store)?)
+    }
+
+    /// Loads a bundle; the outer error is a trap.
+    pub fn load(&mut self, bundle: &str) -> Result<Result<ResourceAny, LoadError>> {
+        Ok(self.plugin.cedargate_authz_authz().policy_set().call_load(&mut self.store, bundle)?)
+    }
+
+    /// Loads a bundle that must load.
+    pub fn loaded(&mut self, bundle: &str) -> Result<ResourceAny> {
+        match self.load(bundle)? {
+            Ok(set) => Ok(set),
+            Err(error) => anyhow::bail!("the bundle was refused: {error:?}"),
+        }
+    }
+
+    /// The text of a set's info.
+    pub fn info(&mut self, set: ResourceAny) -> Result<String> {
+        Ok(self.plugin.cedargate_authz_authz().policy_set().call_info(&mut self.store, set)?)
+    }
+
+    /// The image of a set.
+    pub fn image(&mut self, set: ResourceAny) -> Result<Vec<u8>> {
+        Ok(self.plugin.cedargate_authz_authz().policy_set().call_image(&mut self.store, set)?)
+    }
+
+    /// A set from an image.
+    pub fn restore(&mut self, image: &[u8]) -> Result<Result<ResourceAny, RestoreError>> {
+        Ok(self.plugin.cedargate_authz_authz().policy_set().call_restore(&mut self.store, image)?)
+    }
+
+    /// Prepares a principal.
+    pub fn prepare(&mut self, set: ResourceAny, profile: &str) -> Result<Result<ResourceAny, PrepareError>> {
+        Ok(self.plugin.cedargate_authz_authz().policy_set().call_prepare(&mut self.store, set, profile)?)
+    }
+
+    /// Asks the general door.
+    pub fn authorize(&mut self, set: ResourceAny, call: &str) -> Result<Result<String, AuthorizeError>> {
+        Ok(self.plugin.cedargate_authz_authz().policy_set().call_authorize(&mut self.store, set, call)?)
+    }
+
+    /// Decides in numbers.
+    pub fn decide(
+        &mut self,
+        principal: ResourceAny,
+        at: i64,
+        request: &str,
+        counters: &str,
+    ) -> Result<Result<Decision, DecideError>> {
+        let door = self.plugin.cedargate_authz_authz().principal();
+        Ok(door.call_decide(&mut self.store, principal, at, request, counters)?)
+    }
+
+    /// Decides as one text.
+    pub fn decide_text(&mut self, principal: ResourceAny, at: i64, request: &str, counters: &str) -> Result<String> {
+        let door = self.plugin.cedargate_authz_authz().principal();
+        Ok(door.call_decide_text(&mut self.store, principal, at, request, counters)?)
+    }
+
+    /// Drops a set or a principal.
+    pub fn drop(&mut self, resource: ResourceAny) -> Result<()> {
+        resource.resource_drop(&mut self.store).context("drop")
+    }
+}
