@@ -52,6 +52,8 @@ pub struct Refused {
     pub message: String,
     /// What helps.
     pub help: &'static str,
+    /// Where the annotation stands: its first byte and the byte behind it. `None` is the whole policy.
+    pub span: Option<(usize, usize)>,
 }
 
 const CODE_DEFAULT: &str = "policy_denied";
@@ -103,7 +105,10 @@ impl Annotations {
                     "the annotations are `@id`, and on a forbid `@status`, `@code` and `@message`",
                 )),
             };
-            refused.extend(outcome.err());
+            refused.extend(outcome.err().map(|refused| Refused {
+                span: annotation.loc.as_ref().map(|loc| (loc.start(), loc.end())),
+                ..refused
+            }));
         }
         if id.is_none() && refused.is_empty() {
             refused.push(refuse("this policy has no `@id`", HELP_ID));
@@ -121,7 +126,7 @@ impl Annotations {
 }
 
 fn refuse(message: impl Into<String>, help: &'static str) -> Refused {
-    Refused { message: message.into(), help }
+    Refused { message: message.into(), help, span: None }
 }
 
 /// Whether `id` is kebab-case: words of lower-case letters and digits joined by single hyphens.

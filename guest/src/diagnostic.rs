@@ -109,6 +109,20 @@ impl Source<'_> {
         Diagnostic { line: 0, column: 0, length: 0, source: String::new(), ..self.at(0, 0, code, message) }
     }
 
+    /// A finding about a JSON text, placed by the line and column that the reader's message ends with.
+    #[must_use]
+    pub fn json(&self, code: Code, message: &str) -> Diagnostic {
+        let place = message.rsplit_once(" at line ").and_then(|(before, place)| {
+            let (line, column) = place.split_once(" column ")?;
+            Some((before, line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
+        });
+        let Some((before, line, column)) = place.filter(|(_, line, _)| *line > 0) else {
+            return self.whole(code, message);
+        };
+        let start: usize = self.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+        self.at(start + column.saturating_sub(1), 1, code, before)
+    }
+
     /// A finding of Cedar's, placed by its first label. `place` maps Cedar's offsets to those of this text.
     #[must_use]
     pub fn cedar(&self, found: &dyn miette::Diagnostic, code: Code, place: impl Fn(usize) -> usize) -> Diagnostic {

@@ -114,24 +114,6 @@ pub fn gate(text: &str, limits: &Limits) -> (Gated, Vec<Refusal>) {
     (balanced(text, policies, &marks), refusals)
 }
 
-/// Whether brackets nest no deeper than `limit`, for texts that are not policies: a schema, a single
-/// expression. Returns the byte where they do.
-#[must_use]
-pub fn nesting_beyond(text: &str, limit: usize) -> Option<usize> {
-    let mut open = 0_usize;
-    for token in tokens(text) {
-        match text.get(token.start..token.end) {
-            Some("(" | "[" | "{" | "<") => open += 1,
-            Some(")" | "]" | "}" | ">") => open = open.saturating_sub(1),
-            _ => {}
-        }
-        if open > limit {
-            return Some(token.start);
-        }
-    }
-    None
-}
-
 /// Brackets to insert at a byte: how many close there and how many open.
 #[derive(Debug, Default, Clone, Copy)]
 struct Marks {
@@ -293,7 +275,7 @@ impl<'t> Parser<'t> {
         if self.nesting > self.limits.depth * NESTING_PER_DEPTH {
             return Err(Stop::Depth);
         }
-        let depth = if self.peek() == Some("if") {
+        let depth = if self.peek() == Some("if") && self.peek_second() != Some("::") {
             self.at += 1;
             let test = self.expr()?;
             self.expect("then")?;
@@ -522,4 +504,71 @@ impl<'t> Parser<'t> {
 /// The height of a chain that is written without brackets.
 fn left_deep(operands: impl Iterator<Item = Depth>) -> Depth {
     operands.enumerate().fold(0, |height, (at, depth)| if at == 0 { depth } else { height.max(depth) + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Why, gate};
+    use crate::limits::Limits;
+
+    fn when(expression: &str) -> String {
+        format!("permit(principal, action, resource) when {{ {expression} }};")
+    }
+
+    fn passes(expression: &str) -> bool {
+        gate(&when(expression), &Limits::default()).1.is_empty()
+    }
+
+    #[test]
+    fn a_long_chain_is_balanced_and_its_places_are_kept() {
+        let text = when(&vec!["context.a"; 9].join(" || "));
+        let (gated, refusals) = gate(&text, &Limits::default());
+        assert!(refusals.is_empty());
+        assert!(gated.text.len() > text.len());
+        assert_eq!(gated.text.replace(['(', ')'], ""), text.replace(['(', ')'], ""));
+        for (at, _) in gated.text.match_indices("context") {
+            assert!(text[gated.original(at)..].starts_with("context"));
+        }
+    }
+
+    #[test]
+    fn depth_is_of_the_tree_and_not_of_brackets() {
+        assert!(passes(&vec!["true"; 3_000].join(" && ")));
+        assert!(!passes(&vec!["1"; 70].join(" + ")));
+        assert!(passes(&format!("{}true{}", "(".repeat(100), ")".repeat(100))));
+        assert!(!passes(&format!("{}true{}", "(".repeat(10_000), ")".repeat(10_000))));
+        assert!(!passes(&format!("context{}", ".a".repeat(64))));
+        assert!(!passes(&format!("{}true{}", "if true then true else ".repeat(64), "")));
+    }
+
+    #[test]
+    fn the_last_depth_that_passes_is_the_limit() {
+        let nested = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
+        assert!(passes(&nested(63)));
+        assert!(!passes(&nested(64)));
+    }
+
+    #[test]
+    fn one_bad_policy_hides_no_other() {
+        let text = format!("permit(;\n{}\nforbid(principal", when(&format!("context{}", ".a".repeat(70))));
+        let (_, refusals) = gate(&text, &Limits::default());
+        let whys: Vec<_> = refusals.into_iter().map(|r| r.why).collect();
+        assert_eq!(whys, [Why::Shape, Why::Depth(64), Why::Shape]);
+    }
+
+    #[test]
+    fn keywords_may_be_names_where_cedar_lets_them() {
+        for expression in [
+            "context has if",
+            "{if: 1, then: 2}.if == 1",
+            "context.in.like.has",
+            "if if::\"a\" == principal then true else false",
+            "principal is A::B in A::C::\"x\"",
+            "[].contains(ip(\"1.1.1.1\").isIpv4())",
+            "principal[\"a b\"]",
+            "!!!!true && -1 < - - 2",
+        ] {
+            assert!(passes(expression), "{expression}");
+        }
+    }
 }

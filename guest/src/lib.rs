@@ -27,6 +27,7 @@ pub mod principal;
 pub mod probe;
 pub mod profile;
 pub mod reads;
+pub mod schema_gate;
 pub mod set;
 pub mod statics;
 pub mod strict;

@@ -14,6 +14,7 @@ use crate::limits::DEPTH_MAX;
 use crate::network::Network;
 use crate::probe;
 use crate::reads::Reads;
+use crate::schema_gate;
 use crate::set::{Action, Entry, PolicySet, UNKNOWN_ACTION, admits};
 use crate::statics::Statics;
 use crate::strict;
@@ -178,12 +179,9 @@ impl Loader {
             return None;
         };
         let source = Source { file: &file.name, text: &file.text };
-        if let Some(offset) = gate::nesting_beyond(&file.text, self.bundle.limits.depth) {
-            self.found.push(
-                source
-                    .at(offset, 1, Code::Limit, Why::Depth(self.bundle.limits.depth).to_string())
-                    .help("give the inner record a name with `type`"),
-            );
+        if let Err((offset, why)) = schema_gate::gate(&file.text, self.bundle.limits.depth) {
+            let finding = source.at(offset, 1, Code::Limit, why.to_string());
+            self.found.push(finding.help("declare an entity type in place of the inner record"));
             return None;
         }
         match ValidatorSchema::from_cedarschema_str(&file.text, Extensions::all_available()) {
@@ -227,18 +225,6 @@ impl Loader {
                 kept.text.clone_from(&gated.text);
             }
             self.parse(&file, gated);
-        }
-        if self.bundle.kind == BundleKind::Profile
-            && !self.found.has_errors()
-            && self.drafts.is_empty()
-            && self.bundle.links.is_empty()
-        {
-            self.whole(
-                FILE_BUNDLE,
-                Code::Parse,
-                "the bundle has no policy",
-                "add one; a set without a policy would deny everything",
-            );
         }
     }
 
@@ -350,9 +336,10 @@ impl Loader {
                 let (at, bytes) =
                     policy.loc().map_or((0, 0), |loc| (gated.original(loc.start()), gated.original(loc.end())));
                 for refusal in refused {
-                    self.found.push(
-                        source.at(at, bytes.saturating_sub(at), Code::Annotation, refusal.message).help(refusal.help),
-                    );
+                    let (from, to) =
+                        refusal.span.map_or((at, bytes), |(from, to)| (gated.original(from), gated.original(to)));
+                    let finding = source.at(from, to.saturating_sub(from), Code::Annotation, refusal.message);
+                    self.found.push(finding.help(refusal.help));
                 }
                 None
             }
@@ -394,12 +381,9 @@ impl Loader {
             let links: Vec<Link> = match strict::from_str(&file.text) {
                 Ok(links) => links,
                 Err(error) => {
-                    self.whole(
-                        &file.name,
-                        Code::Link,
-                        error,
-                        "a file of links is a list of `{\"template_id\", \"link_id\", \"args\"}`",
-                    );
+                    let source = Source { file: &file.name, text: &file.text };
+                    let help = "a file of links is a list of `{\"template_id\", \"link_id\", \"args\"}`";
+                    self.found.push(source.json(Code::Link, &error).help(help));
                     continue;
                 }
             };
@@ -408,6 +392,14 @@ impl Loader {
                     self.whole(&file.name, Code::Link, message, help);
                 }
             }
+        }
+        if !self.general() && !self.found.has_errors() && self.drafts.is_empty() {
+            self.whole(
+                FILE_BUNDLE,
+                Code::Parse,
+                "the bundle has no policy",
+                "add one; a set without a policy would deny everything",
+            );
         }
         if self.drafts.len() > self.bundle.limits.policies {
             let limit = self.bundle.limits.policies;
@@ -479,25 +471,33 @@ impl Loader {
         for (id, draft) in &self.drafts {
             let condition = draft.policy.condition();
             let literals = condition.subexpressions().filter_map(|part| match part.expr_kind() {
-                ExprKind::Lit(Literal::EntityUID(uid)) => Some(uid.as_ref().clone()),
+                ExprKind::Lit(Literal::EntityUID(uid)) => {
+                    let span = part.source_loc().or(uid.loc()).map(|loc| (loc.start(), loc.end()));
+                    Some((uid.as_ref().clone(), span))
+                }
                 _ => None,
             });
-            for uid in literals.chain(draft.policy.env().values().cloned()).filter(|uid| uid.entity_type() == ty) {
+            let linked = draft.policy.env().values().map(|uid| (uid.clone(), None));
+            for (uid, span) in literals.chain(linked).filter(|(uid, _)| uid.entity_type() == ty) {
                 match canonical(&uid) {
                     Ok(network) => {
                         networks.insert(network);
                     }
-                    Err(help) => wrong.push((id.clone(), draft.file.clone(), draft.line, uid, help)),
+                    Err(help) => wrong.push((id.clone(), draft.file.clone(), span, uid, help)),
                 }
             }
         }
-        for (id, file, line, uid, help) in wrong {
-            let mut finding = Source { file: &file, text: "" }
-                .whole(Code::Validation, format!("policy `{id}` names {uid}, which holds no address"))
-                .help(help);
-            finding.line = line;
+        for (id, file, span, uid, help) in wrong {
+            let message = format!("{uid} holds no address");
+            let mut finding = match (self.files.get(&file), span) {
+                (Some((text, gated)), Some((from, to))) => {
+                    let (from, to) = (gated.original(from), gated.original(to));
+                    Source { file: &file, text }.at(from, to.saturating_sub(from), Code::Validation, message)
+                }
+                _ => Source { file: &file, text: "" }.whole(Code::Validation, message),
+            };
             finding.policy = Some(id);
-            self.found.push(finding);
+            self.found.push(finding.help(help));
         }
         networks
     }
@@ -522,7 +522,11 @@ impl Loader {
         let mut entities = match parsed {
             Ok(entities) => entities,
             Err(error) => {
-                self.found.push(Source { file: &name, text }.cedar(&error, Code::Entities, |at| at));
+                let source = Source { file: &name, text };
+                let told = source.cedar(&error, Code::Entities, |at| at);
+                let mut finding = source.json(Code::Entities, &told.message);
+                finding.help = told.help;
+                self.found.push(finding);
                 return Statics::default();
             }
         };
@@ -612,6 +616,12 @@ impl Loader {
             }
             None => Source { file: &file, text: "" }.whole(Code::Validation, text),
         };
+        // A finding about an attribute comes once for each type of principals; one is enough.
+        for kind in Kind::PRINCIPALS {
+            diagnostic.message = diagnostic.message.replace(&format!(" on entity type `{}`", kind.name()), "");
+        }
+        let told = format!("for policy `{id}`, ");
+        diagnostic.message = diagnostic.message.strip_prefix(&told).unwrap_or(&diagnostic.message).to_owned();
         diagnostic.policy = Some(id);
         self.found.push(if warning { diagnostic.warning() } else { diagnostic });
     }

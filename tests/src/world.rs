@@ -165,8 +165,13 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
 
 /// Something that is a boolean more often than not.
 fn boolean(dice: &mut Dice, depth: usize) -> String {
-    match dice.below(7) {
+    match dice.below(8) {
         0 => dice.pick(&["true", "false"]).to_string(),
+        // Long enough to be balanced at load, and mixed, so that precedence counts.
+        5 if depth > 0 => {
+            let first = boolean(dice, depth - 1);
+            (0..4 + dice.below(8)).fold(first, |text, _| format!("{text} {} {}", dice.pick(&["&&", "||"]), boolean(dice, 0)))
+        }
         1 => format!("({} has {})", variable(dice), dice.pick(&ATTRIBUTES)),
         2 => {
             let (var, attribute) = (variable(dice), *dice.pick(&ATTRIBUTES));
