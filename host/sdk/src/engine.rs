@@ -127,7 +127,7 @@ fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache)
 
 #[cfg(not(feature = "compiler"))]
 fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache) -> Result<Code, EngineError> {
-    cache.load(engine, component.digest()).ok_or(EngineError::no_code())
+    cache.load(engine, component.digest()).ok_or(EngineError::NoCode)
 }
 
 /// Compiles a component ahead of time, for hosts without a compiler ([`PdpBuilder::precompiled`]).
