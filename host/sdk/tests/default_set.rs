@@ -122,7 +122,8 @@ fn a_reload_is_in_force_when_it_returns_and_a_bad_one_leaves_the_last_good() {
     let report = pdp.reload_blocking(without_models()).unwrap();
     assert!(report.changed() && report.previous == before);
     assert!(pdp.decide(&token, &chat("o3"), at()).is_allow());
-    let bad = Bundle::default_set().files().map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let good = Bundle::default_set();
+    let bad = good.files().map(|(name, text)| (name.to_owned(), text.to_owned()));
     let bad = Bundle::from_files(bad.chain([("zz.cedar".to_owned(), "permit(".to_owned())])).unwrap();
     let LoadError::Refused(diagnostics) = pdp.reload_blocking(bad).unwrap_err() else { panic!("not refused") };
     assert!(diagnostics.to_string().contains("zz.cedar"), "{diagnostics}");
