@@ -156,8 +156,8 @@ mod tests {
 
     const DIGEST: &str = "sha256:of-the-component";
 
-    /// A folder of this test with a cached file in it. It lies in the target folder: a shared temporary folder is
-    /// what the cache refuses.
+    /// A folder of this test with a cached file in it. It lies in the target folder or at home: a shared temporary
+    /// folder is what the cache refuses.
     struct Cached {
         folder: PathBuf,
         file: PathBuf,
@@ -166,7 +166,10 @@ mod tests {
 
     impl Cached {
         fn new(name: &str) -> Self {
-            let folder = Path::new(env!("OUT_DIR")).canonicalize().unwrap().join(format!("cache-{name}"));
+            let own = |folder: &PathBuf| TrustedFolder::open(folder).is_ok();
+            let target = Path::new(env!("OUT_DIR")).canonicalize().ok();
+            let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/cedargate-tests"));
+            let folder = target.into_iter().chain(home).find(own).unwrap().join(format!("cache-{name}"));
             if folder.exists() {
                 fs::remove_dir_all(&folder).unwrap();
             }

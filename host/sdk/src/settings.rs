@@ -56,5 +56,5 @@ fn limits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Limits, D
     if let Some(unknown) = values.keys().find(|name| !Limits::NAMES.contains(&name.as_str())) {
         return Err(D::Error::custom(format!("unknown limit `{unknown}`, expected one of {:?}", Limits::NAMES)));
     }
-    Limits::deserialize(serde::de::value::MapDeserializer::new(values.into_iter()))
+    serde_json::to_value(values).and_then(serde_json::from_value).map_err(D::Error::custom)
 }

@@ -1,6 +1,7 @@
 //! One recorded request: a line of a `.jsonl` file.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::present::present;
@@ -32,10 +33,19 @@ pub struct Record {
     at: Timestamp,
     principal: Box<RawValue>,
     request: Box<RawValue>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "expected", skip_serializing_if = "Option::is_none")]
     expect: Option<Expect>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     policy_set: Option<String>,
+}
+
+/// An object only: a derived type would read a list of its fields, too.
+fn expected<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Expect>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    if !raw.get().starts_with('{') {
+        return Err(D::Error::custom("`expect` is not an object"));
+    }
+    serde_json::from_str(raw.get()).map(Some).map_err(D::Error::custom)
 }
 
 const fn version() -> u64 {
@@ -50,6 +60,9 @@ impl Record {
     /// [`RecordError`] where the line is not a record: an unknown field, one that stands twice, `null`, a wrong
     /// type, a version that is not 1, a principal or a request that is not an object.
     pub fn from_line(line: &str) -> Result<Self, RecordError> {
+        if !line.trim_start().starts_with('{') {
+            return Err(RecordError { text: "not an object".to_owned() });
+        }
         let record: Self = serde_json::from_str(line).map_err(|error| RecordError { text: describe(&error) })?;
         if record.v != VERSION {
             return Err(RecordError {
