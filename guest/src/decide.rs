@@ -74,7 +74,7 @@ pub fn decide(principal: &Principal, at: i64, request: &str, counters: &str) -> 
         .entities
         .clone()
         .upsert_entities(
-            facts.entities,
+            facts.entities.into_iter().chain(set.statics.get(&action.uid).cloned()),
             None::<&NoEntitiesSchema>,
             TCComputation::AssumeAlreadyComputed,
             Extensions::all_available(),

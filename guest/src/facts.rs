@@ -63,16 +63,13 @@ struct Mentioned<'s> {
 
 impl Mentioned<'_> {
     fn add(&mut self, uid: EntityUID, mut parents: Vec<EntityUID>) -> EntityUID {
-        parents.extend(model_parents(&uid));
-        for parent in &parents {
-            let statics = self.maker.statics;
-            if statics.get(parent).is_none() {
-                self.entities.entry(parent.clone()).or_insert_with(|| statics.with_parents(parent.clone(), []));
+        let statics = self.maker.statics;
+        if !self.entities.contains_key(&uid) {
+            parents.extend(model_parents(&uid));
+            for parent in &parents {
+                statics.reach(statics.with_parents(parent.clone(), []), &mut self.entities);
             }
-        }
-        if self.maker.statics.get(&uid).is_none() || !parents.is_empty() {
-            let statics = self.maker.statics;
-            self.entities.entry(uid.clone()).or_insert_with(|| statics.with_parents(uid.clone(), parents));
+            statics.reach(statics.with_parents(uid.clone(), parents), &mut self.entities);
         }
         uid
     }

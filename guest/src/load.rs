@@ -4,11 +4,13 @@
 //! validation, and last whether the schema admits the facts that the plug-in makes. Every stage that can run
 //! does, so that an author sees all findings at once.
 
-use crate::annotation::{self, Annotations};
-use crate::bundle::{Bundle, BundleKind, File, Link, MAX_CACHE_MS_MAX};
+mod policies;
+
+use crate::annotation::Annotations;
+use crate::bundle::{Bundle, BundleKind, MAX_CACHE_MS_MAX};
 use crate::diagnostic::{Code, Diagnostics, Report, Source};
 use crate::facts::{Takes, model_parents};
-use crate::gate::{self, Gated, Why};
+use crate::gate::Gated;
 use crate::kind::Kind;
 use crate::limits::DEPTH_MAX;
 use crate::network::Network;
@@ -18,15 +20,11 @@ use crate::schema_gate;
 use crate::set::{Action, Entry, PolicySet, UNKNOWN_ACTION, admits};
 use crate::statics::Statics;
 use crate::strict;
-use cedar_policy_core::ast::{
-    Eid, Entity, EntityType, EntityUID, ExprKind, Literal, Policy, PolicyID, PolicySet as CedarSet, SlotId, Template,
-};
+use cedar_policy_core::ast::{Entity, EntityUID, ExprKind, Literal, Policy, PolicyID, PolicySet as CedarSet};
 use cedar_policy_core::entities::{Entities, EntityJsonParser, TCComputation};
 use cedar_policy_core::extensions::Extensions;
-use cedar_policy_core::parser;
 use cedar_policy_core::validator::{CoreSchema, ValidationMode, Validator, ValidatorSchema};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::str::FromStr;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// Why a bundle was not loaded.
@@ -81,8 +79,8 @@ pub fn build(bundle: Bundle, digest: String, trust: Trust) -> Result<PolicySet, 
     let schema = loader.schema();
     loader.policies();
     loader.links();
-    let networks = loader.policy_networks();
-    let statics = loader.statics(schema.as_ref(), networks);
+    let (networks, literals) = loader.policy_literals();
+    let statics = loader.statics(schema.as_ref(), networks, &literals);
     if let Some(schema) = &schema {
         loader.validate(schema);
     }
@@ -205,266 +203,11 @@ impl Loader {
         }
     }
 
-    fn policies(&mut self) {
-        let mut count = 0;
-        for at in 0..self.bundle.policies.len() {
-            let Some(file) = self.bundle.policies.get(at).cloned() else { break };
-            let Some(gated) = self.through_gate(&file) else { continue };
-            count += gated.policies;
-            if count > self.bundle.limits.policies {
-                let limit = self.bundle.limits.policies;
-                self.whole(
-                    &file.name,
-                    Code::Limit,
-                    format!("the bundle has more than {limit} policies"),
-                    "use template links or static entities, or raise `policies`",
-                );
-                return;
-            }
-            if let Some(kept) = self.bundle.policies.get_mut(at) {
-                kept.text.clone_from(&gated.text);
-            }
-            self.parse(&file, gated);
-        }
-    }
-
-    fn through_gate(&mut self, file: &File) -> Option<Gated> {
-        let source = Source { file: &file.name, text: &file.text };
-        let (gated, refusals) = gate::gate(&file.text, &self.bundle.limits);
-        let shape = refusals.iter().any(|r| r.why == Why::Shape);
-        for refusal in &refusals {
-            if refusal.why != Why::Shape {
-                let finding =
-                    source.at(refusal.offset, 1, Code::Limit, refusal.why.to_string()).help(refusal.why.help());
-                self.found.push(finding);
-            }
-        }
-        if refusals.is_empty() {
-            return Some(gated);
-        }
-        if refusals.iter().all(|r| r.why == Why::Shape) && shape {
-            // Cedar's parser says better what is wrong. What it accepts all the same is still refused.
-            match parser::parse_policyset(&gated.text) {
-                Err(errors) => {
-                    for error in errors.iter() {
-                        self.found.push(source.cedar(error, Code::Parse, |at| gated.original(at)));
-                    }
-                }
-                Ok(_) => {
-                    for refusal in &refusals {
-                        self.found.push(
-                            source.at(refusal.offset, 1, Code::Parse, refusal.why.to_string()).help(refusal.why.help()),
-                        );
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    fn parse(&mut self, file: &File, gated: Gated) {
-        let source = Source { file: &file.name, text: &file.text };
-        let parsed = match parser::parse_policyset(&gated.text) {
-            Ok(parsed) => parsed,
-            Err(errors) => {
-                for error in errors.iter() {
-                    self.found.push(source.cedar(error, Code::Parse, |at| gated.original(at)));
-                }
-                return;
-            }
-        };
-        let line_of = |policy: &Policy| {
-            policy.loc().map_or(0, |loc| source.at(gated.original(loc.start()), 0, Code::Parse, "").line)
-        };
-        let mut policies: Vec<Policy> = parsed.static_policies().cloned().collect();
-        policies.sort_by_key(|policy| policy.loc().map_or(0, |loc| loc.start()));
-        let mut templates: Vec<Template> = parsed.templates().cloned().collect();
-        templates.sort_by_key(|template| template.loc().map_or(0, |loc| loc.start()));
-        let mut position = self.drafts.len();
-        for policy in policies {
-            let forced = file.id.clone();
-            let Some(annotations) = self.annotations(&policy, &source, &gated, forced, position) else { continue };
-            position += 1;
-            let id = annotations.id.clone().unwrap_or_default();
-            let policy = policy.new_id(PolicyID::from_string(&id));
-            let line = line_of(&policy);
-            if self.taken(&id) {
-                let at = policy.loc().map_or(0, |loc| gated.original(loc.start()));
-                self.found.push(
-                    source
-                        .at(at, 1, Code::DuplicateId, format!("the id `{id}` is used twice"))
-                        .help("give each policy, template and link an `@id` of its own"),
-                );
-                continue;
-            }
-            if self.cedar.add(policy.clone()).is_ok() {
-                self.drafts.insert(id, Draft { policy, annotations, file: file.name.clone(), line });
-            }
-        }
-        for template in templates {
-            self.template(&template, &source, &gated);
-        }
-        self.files.insert(file.name.clone(), (file.text.clone(), gated));
-    }
-
-    fn taken(&self, id: &str) -> bool {
-        self.drafts.contains_key(id) || self.cedar.get_template(&PolicyID::from_string(id)).is_some()
-    }
-
-    /// The annotations of a policy. In a general set they mean nothing but the id.
-    fn annotations(
-        &mut self,
-        policy: &Policy,
-        source: &Source<'_>,
-        gated: &Gated,
-        forced: Option<String>,
-        position: usize,
-    ) -> Option<Annotations> {
+    /// The entities that policies name, and the networks among them. A network's id must be canonical, or no address would lie in them.
+    fn policy_literals(&mut self) -> (BTreeSet<Network>, BTreeSet<EntityUID>) {
+        let (mut networks, mut all) = (BTreeSet::new(), BTreeSet::new());
         if self.general() {
-            let own = policy
-                .annotations()
-                .find(|(name, _)| AsRef::<str>::as_ref(name) == "id")
-                .map(|(_, a)| a.val.to_string());
-            return Some(Annotations {
-                id: Some(forced.or(own).unwrap_or_else(|| format!("policy{position}"))),
-                denial: None,
-            });
-        }
-        match Annotations::read(policy) {
-            Ok(read) => Some(read),
-            Err(refused) => {
-                let (at, bytes) =
-                    policy.loc().map_or((0, 0), |loc| (gated.original(loc.start()), gated.original(loc.end())));
-                for refusal in refused {
-                    let (from, to) =
-                        refusal.span.map_or((at, bytes), |(from, to)| (gated.original(from), gated.original(to)));
-                    let finding = source.at(from, to.saturating_sub(from), Code::Annotation, refusal.message);
-                    self.found.push(finding.help(refusal.help));
-                }
-                None
-            }
-        }
-    }
-
-    fn template(&mut self, template: &Template, source: &Source<'_>, gated: &Gated) {
-        let at = template.loc().map_or(0, |loc| gated.original(loc.start()));
-        let own =
-            template.annotations().find(|(name, _)| AsRef::<str>::as_ref(name) == "id").map(|(_, a)| a.val.to_string());
-        let id = match own {
-            Some(id) if self.general() => id,
-            None if self.general() => template.id().to_string(),
-            Some(id) => match annotation::read_id(&id) {
-                Ok(id) => id,
-                Err(refused) => {
-                    self.found.push(source.at(at, 1, Code::Annotation, refused.message).help(refused.help));
-                    return;
-                }
-            },
-            None => {
-                self.found.push(
-                    source.at(at, 1, Code::Annotation, "this template has no `@id`").help("links name it by its `@id`"),
-                );
-                return;
-            }
-        };
-        if self.taken(&id) || self.cedar.add_template(template.new_id(PolicyID::from_string(&id))).is_err() {
-            self.found.push(
-                source
-                    .at(at, 1, Code::DuplicateId, format!("the id `{id}` is used twice"))
-                    .help("give each policy, template and link an `@id` of its own"),
-            );
-        }
-    }
-
-    fn links(&mut self) {
-        for file in self.bundle.links.clone() {
-            let links: Vec<Link> = match strict::from_str(&file.text) {
-                Ok(links) => links,
-                Err(error) => {
-                    let source = Source { file: &file.name, text: &file.text };
-                    let help = "a file of links is a list of `{\"template_id\", \"link_id\", \"args\"}`";
-                    self.found.push(source.json(Code::Link, &error).help(help));
-                    continue;
-                }
-            };
-            for link in links {
-                if let Err((message, help)) = self.link(&file.name, &link) {
-                    self.whole(&file.name, Code::Link, message, help);
-                }
-            }
-        }
-        if !self.general() && !self.found.has_errors() && self.drafts.is_empty() {
-            self.whole(
-                FILE_BUNDLE,
-                Code::Parse,
-                "the bundle has no policy",
-                "add one; a set without a policy would deny everything",
-            );
-        }
-        if self.drafts.len() > self.bundle.limits.policies {
-            let limit = self.bundle.limits.policies;
-            self.whole(
-                FILE_BUNDLE,
-                Code::Limit,
-                format!("the bundle has more than {limit} policies and links"),
-                "use static entities, or raise `policies`",
-            );
-        }
-    }
-
-    fn link(&mut self, file: &str, link: &Link) -> Result<(), (String, &'static str)> {
-        let id = &link.link_id;
-        if !self.general() {
-            annotation::read_id(id)
-                .map_err(|refused| (refused.message, "a link's id is an `@id`: lower-case words joined by `-`"))?;
-        }
-        if self.taken(id) {
-            return Err((
-                format!("the id `{id}` is used twice"),
-                "give each policy, template and link an id of its own",
-            ));
-        }
-        let mut values = HashMap::new();
-        for (slot, uid) in &link.args {
-            let slot = match slot.as_str() {
-                "?principal" => SlotId::principal(),
-                "?resource" => SlotId::resource(),
-                _ => {
-                    return Err((
-                        format!("`{slot}` in link `{id}` is not a slot"),
-                        "the slots are `?principal` and `?resource`",
-                    ));
-                }
-            };
-            let ty = EntityType::from_str(&uid.ty).map_err(|_| {
-                (format!("`{}` in link `{id}` is not an entity type", uid.ty), "write the type as the schema does")
-            })?;
-            values.insert(slot, EntityUID::from_components(ty, Eid::new(uid.id.as_str()), None));
-        }
-        let linked = self
-            .cedar
-            .link(PolicyID::from_string(&link.template_id), PolicyID::from_string(id), values)
-            .map_err(|error| (error.to_string(), "the template's `@id` and exactly its slots belong in a link"))?
-            .clone();
-        let annotations = if self.general() {
-            Annotations { id: Some(id.clone()), denial: None }
-        } else {
-            Annotations::read(&linked).map_err(|refused| {
-                (
-                    refused.into_iter().map(|r| r.message).collect::<Vec<_>>().join("; "),
-                    "the template's annotations hold for its links",
-                )
-            })?
-        };
-        self.drafts.insert(id.clone(), Draft { policy: linked, annotations, file: file.to_owned(), line: 0 });
-        Ok(())
-    }
-
-    /// The networks that policies name. Their ids must be canonical, or no address would lie in them.
-    fn policy_networks(&mut self) -> BTreeSet<Network> {
-        let mut networks = BTreeSet::new();
-        if self.general() {
-            return networks;
+            return (networks, all);
         }
         let mut wrong = Vec::new();
         let ty = Kind::Network.entity_type();
@@ -478,10 +221,15 @@ impl Loader {
                 _ => None,
             });
             let linked = draft.policy.env().values().map(|uid| (uid.clone(), None));
-            for (uid, span) in literals.chain(linked).filter(|(uid, _)| uid.entity_type() == ty) {
+            for (uid, span) in literals.chain(linked) {
+                if uid.entity_type() != ty {
+                    all.insert(uid);
+                    continue;
+                }
                 match canonical(&uid) {
                     Ok(network) => {
                         networks.insert(network);
+                        all.insert(uid);
                     }
                     Err(help) => wrong.push((id.clone(), draft.file.clone(), span, uid, help)),
                 }
@@ -499,10 +247,15 @@ impl Loader {
             finding.policy = Some(id);
             self.found.push(finding.help(help));
         }
-        networks
+        (networks, all)
     }
 
-    fn statics(&mut self, schema: Option<&ValidatorSchema>, mut networks: BTreeSet<Network>) -> Statics {
+    fn statics(
+        &mut self,
+        schema: Option<&ValidatorSchema>,
+        mut networks: BTreeSet<Network>,
+        literals: &BTreeSet<EntityUID>,
+    ) -> Statics {
         let file = self.bundle.entities.clone();
         let name = file.as_ref().map_or("entities.json", |f| f.name.as_str()).to_owned();
         let text = file.as_ref().map_or("[]", |f| f.text.as_str());
@@ -534,7 +287,7 @@ impl Loader {
             self.check_statics(&name, &entities, &mut networks);
             entities = with_model_parents(entities);
         }
-        Statics::new(entities, networks)
+        Statics::new(entities, networks, literals)
     }
 
     fn check_statics(&mut self, name: &str, entities: &Entities, networks: &mut BTreeSet<Network>) {
@@ -726,7 +479,7 @@ fn canonical(uid: &EntityUID) -> Result<Network, String> {
 
 /// Puts every model that the bundle declares into its provider and under its name.
 fn with_model_parents(entities: Entities) -> Entities {
-    let plain = Statics::new(entities.clone(), BTreeSet::new());
+    let plain = Statics::new(entities.clone(), BTreeSet::new(), &BTreeSet::new());
     let mut out: BTreeMap<EntityUID, Entity> = entities.iter().map(|e| (e.uid().clone(), e.clone())).collect();
     for entity in entities.iter() {
         let parents = model_parents(entity.uid());

@@ -21,7 +21,7 @@ pub struct Principal {
     pub set: Rc<PolicySet>,
     /// The principal as policies see it.
     pub uid: EntityUID,
-    /// Static entities, actions, the principal and what it names.
+    /// The principal, what it and the policies name, and what can be reached from there.
     pub entities: Entities,
     /// The networks that the principal names.
     pub networks: BTreeSet<crate::network::Network>,
@@ -52,12 +52,9 @@ impl Principal {
         };
         let profile = Profile::read(text, set.limits())?;
         let PrincipalFacts { uid, entities, networks } = maker.principal(&profile)?;
-        let entities = set
-            .statics
-            .entities
-            .clone()
+        let entities = Entities::new()
             .upsert_entities(
-                entities,
+                set.statics.named.iter().cloned().chain(entities),
                 None::<&NoEntitiesSchema>,
                 TCComputation::AssumeAlreadyComputed,
                 Extensions::all_available(),

@@ -2,7 +2,7 @@
 
 use crate::kind::Kind;
 use crate::network::Network;
-use cedar_policy_core::ast::{Entity, EntityUID};
+use cedar_policy_core::ast::{Entity, EntityUID, PartialValue};
 use cedar_policy_core::entities::Entities;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -10,36 +10,64 @@ use std::sync::Arc;
 /// The static entities of a set, with what is looked up in them.
 #[derive(Debug, Default)]
 pub struct Statics {
-    /// Static entities and actions, their ancestors complete.
+    /// Static entities and actions, their ancestors complete, for the general door.
     pub entities: Entities,
     /// Every network that the bundle or a policy names.
     pub networks: Vec<Network>,
+    /// What policies name, and what can be reached from there. A decision sees these, what its principal and
+    /// its request name, and what can be reached from those: nothing else can be observed, since ancestors are
+    /// written into each entity.
+    pub named: Vec<Arc<Entity>>,
+    declared: BTreeMap<EntityUID, Arc<Entity>>,
     /// For every scope that contains others: those, and those in them.
     contained: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Statics {
-    /// Takes over entities whose ancestors are complete.
+    /// Takes over entities whose ancestors are complete, and the entities that policies name.
     #[must_use]
-    pub fn new(entities: Entities, networks: BTreeSet<Network>) -> Self {
+    pub fn new(entities: Entities, networks: BTreeSet<Network>, literals: &BTreeSet<EntityUID>) -> Self {
+        let declared: BTreeMap<EntityUID, Arc<Entity>> =
+            entities.iter().map(|entity| (entity.uid().clone(), Arc::new(entity.clone()))).collect();
         let mut contained: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let scope = Kind::Scope.entity_type();
-        for entity in entities.iter().filter(|e| e.uid().entity_type() == scope) {
+        for entity in declared.values().filter(|e| e.uid().entity_type() == scope) {
             for wider in entity.ancestors().filter(|a| a.entity_type() == scope) {
                 let narrow: &str = entity.uid().eid().as_ref();
                 let wide: &str = wider.eid().as_ref();
                 contained.entry(wide.to_owned()).or_default().insert(narrow.to_owned());
             }
         }
-        Self { entities, networks: networks.into_iter().collect(), contained }
+        let networks = networks.into_iter().collect();
+        let mut statics = Self { entities, networks, named: Vec::new(), declared, contained };
+        let mut named = BTreeMap::new();
+        for uid in literals {
+            statics.reach(statics.with_parents(uid.clone(), []), &mut named);
+        }
+        statics.named = named.into_values().collect();
+        statics
     }
 
     /// The static entity with this id, if the bundle declares it.
     #[must_use]
-    pub fn get(&self, uid: &EntityUID) -> Option<&Entity> {
-        match self.entities.entity(uid) {
-            cedar_policy_core::entities::Dereference::Data(entity) => Some(entity),
-            _ => None,
+    pub fn get(&self, uid: &EntityUID) -> Option<&Arc<Entity>> {
+        self.declared.get(uid)
+    }
+
+    /// Adds an entity and every static entity that its attributes lead to, each once.
+    pub fn reach(&self, entity: Arc<Entity>, into: &mut BTreeMap<EntityUID, Arc<Entity>>) {
+        let mut open = vec![entity];
+        while let Some(entity) = open.pop() {
+            if into.contains_key(entity.uid()) {
+                continue;
+            }
+            let values = entity.attrs().chain(entity.tags()).map(|(_, value)| value);
+            let mentioned = values.filter_map(|value| match value {
+                PartialValue::Value(value) => Some(value.all_literal_uids()),
+                PartialValue::Residual(_) => None,
+            });
+            open.extend(mentioned.flatten().filter_map(|uid| self.get(&uid).cloned()));
+            into.insert(entity.uid().clone(), entity);
         }
     }
 
@@ -47,9 +75,12 @@ impl Statics {
     #[must_use]
     pub fn with_parents(&self, uid: EntityUID, parents: impl IntoIterator<Item = EntityUID>) -> Arc<Entity> {
         let mut direct: HashSet<EntityUID> = parents.into_iter().collect();
+        if let Some(declared) = self.get(&uid).filter(|e| direct.iter().all(|parent| e.is_descendant_of(parent))) {
+            return Arc::clone(declared);
+        }
         let mut further: HashSet<EntityUID> = HashSet::new();
         for parent in &direct {
-            further.extend(self.get(parent).into_iter().flat_map(Entity::ancestors).cloned());
+            further.extend(self.get(parent).into_iter().flat_map(|entity| entity.ancestors()).cloned());
         }
         let Some(declared) = self.get(&uid) else {
             further.retain(|ancestor| !direct.contains(ancestor));
