@@ -1,7 +1,7 @@
 //! The text of a bundle as a host hands it over, and its digest.
 
 use crate::limits::Limits;
-use crate::strict::present;
+use crate::strict::{object, objects, present, present_object};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -72,21 +72,22 @@ pub struct Bundle {
     #[serde(default)]
     pub kind: BundleKind,
     /// The schema in Cedar's own language.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
     pub schema: Option<File>,
     /// The files of policies.
+    #[serde(deserialize_with = "objects")]
     pub policies: Vec<File>,
     /// The static entities, as Cedar's JSON.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
     pub entities: Option<File>,
     /// The files of template links.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub links: Vec<File>,
     /// What `bundle.toml` says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub settings: Settings,
     /// The limits of this set.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub limits: Limits,
 }
 

@@ -4,7 +4,7 @@
 use crate::bundle::Uid;
 use crate::profile::InputError;
 use crate::set::PolicySet;
-use crate::strict::{self, present};
+use crate::strict::{self, object, present};
 use cedar_policy_core::ast::{Context, Eid, Entity, EntityType, EntityUID, Request, RequestSchema};
 use cedar_policy_core::authorizer::{AuthorizationError, Authorizer, Decision};
 use cedar_policy_core::entities::{ContextJsonParser, Entities, EntityJsonParser, NoEntitiesSchema, TCComputation};
@@ -20,8 +20,11 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 struct Call {
     v: u8,
+    #[serde(deserialize_with = "object")]
     principal: Uid,
+    #[serde(deserialize_with = "object")]
     action: Uid,
+    #[serde(deserialize_with = "object")]
     resource: Uid,
     #[serde(default, deserialize_with = "present")]
     context: Option<Box<RawValue>>,
@@ -59,7 +62,7 @@ pub fn authorize(set: &PolicySet, text: &str) -> Result<String, InputError> {
     if text.len() > set.limits().bundle_bytes {
         return Err(InputError::Invalid(format!("the call is longer than {} bytes", set.limits().bundle_bytes)));
     }
-    let call: Call = strict::from_str(text).map_err(InputError::Malformed)?;
+    let call: Call = strict::object_from_str(text).map_err(InputError::Malformed)?;
     if call.v != 1 {
         return Err(InputError::Malformed("the text's `v` is not 1: this component reads version 1".into()));
     }

@@ -66,7 +66,7 @@ pub fn restore(image: &[u8]) -> Result<PolicySet, ImageError> {
         return Err(ImageError::Changed);
     }
     let body = std::str::from_utf8(body).map_err(|_| ImageError::Changed)?;
-    let Body { digest, bundle } = strict::from_str(body).map_err(|_| ImageError::Changed)?;
+    let Body { digest, bundle } = strict::object_from_str(body).map_err(|_| ImageError::Changed)?;
     load::build(bundle, digest, Trust::Checked).map_err(|_: LoadError| ImageError::Changed)
 }
 

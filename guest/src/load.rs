@@ -52,7 +52,7 @@ pub enum Trust {
 /// # Errors
 /// [`LoadError`].
 pub fn load(text: &str) -> Result<PolicySet, LoadError> {
-    let bundle: Bundle = strict::from_str(text).map_err(LoadError::Malformed)?;
+    let bundle: Bundle = strict::object_from_str(text).map_err(LoadError::Malformed)?;
     if bundle.v != 1 {
         return Err(LoadError::Malformed("the text's `v` is not 1: this component reads version 1".into()));
     }
@@ -203,7 +203,8 @@ impl Loader {
         }
     }
 
-    /// The entities that policies name, and the networks among them. A network's id must be canonical, or no address would lie in them.
+    /// The entities that policies name, and the networks among them. A network's id must be canonical, or no
+    /// address would lie in it.
     fn policy_literals(&mut self) -> (BTreeSet<Network>, BTreeSet<EntityUID>) {
         let (mut networks, mut all) = (BTreeSet::new(), BTreeSet::new());
         if self.general() {

@@ -3,7 +3,7 @@
 use crate::id::{self, IdError};
 use crate::limits::Limits;
 use crate::network::NetworkError;
-use crate::strict::{self, present};
+use crate::strict::{self, present, present_object};
 use crate::time::{Millis, NUMBER_MAX};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -59,7 +59,7 @@ pub struct Profile {
     pub expires_at: Option<Millis>,
     #[serde(default, deserialize_with = "present")]
     pub grace_until: Option<Millis>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub bindings: Option<Bindings>,
     #[serde(default, deserialize_with = "present")]
     pub attributes: Option<Box<RawValue>>,
@@ -103,7 +103,7 @@ pub struct Target {
     pub team_id: Option<String>,
     #[serde(default, deserialize_with = "present")]
     pub roles: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub bindings: Option<Bindings>,
     #[serde(default, deserialize_with = "present")]
     pub not_before: Option<Millis>,
@@ -128,13 +128,13 @@ pub struct Counter {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/counters.json`, which describes them")]
 pub struct Counters {
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub budget: Option<Counter>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub team_budget: Option<Counter>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub rate: Option<Counter>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub team_rate: Option<Counter>,
 }
 
@@ -158,17 +158,17 @@ pub struct Request {
     pub client_ip: Option<String>,
     #[serde(default, deserialize_with = "present")]
     pub org_id: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub target: Option<Target>,
     #[serde(default, deserialize_with = "present")]
     pub attributes: Option<Box<RawValue>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub budget: Option<Counter>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub team_budget: Option<Counter>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub rate: Option<Counter>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub team_rate: Option<Counter>,
 }
 
@@ -179,7 +179,7 @@ impl Profile {
     /// [`InputError`].
     pub fn read(text: &str, limits: &Limits) -> Result<Self, InputError> {
         bytes("profile", text.len(), limits)?;
-        let profile: Self = strict::from_str(text).map_err(InputError::Malformed)?;
+        let profile: Self = strict::object_from_str(text).map_err(InputError::Malformed)?;
         id("id", Some(&profile.id), limits)?;
         for (field, value) in [
             ("name", profile.name.as_deref()),
@@ -222,9 +222,9 @@ impl Request {
     /// [`InputError`]; what a client can cause is [`InputError::Invalid`].
     pub fn read(text: &str, counters: &str, limits: &Limits) -> Result<Self, InputError> {
         bytes("request", text.len().saturating_add(counters.len()), limits)?;
-        let mut request: Self = strict::from_str(text).map_err(InputError::Malformed)?;
+        let mut request: Self = strict::object_from_str(text).map_err(InputError::Malformed)?;
         if !counters.is_empty() {
-            let counters: Counters = strict::from_str(counters).map_err(InputError::Malformed)?;
+            let counters: Counters = strict::object_from_str(counters).map_err(InputError::Malformed)?;
             request.add(counters)?;
         }
         request.check(limits)?;
@@ -340,5 +340,63 @@ fn attributes(raw: Option<&RawValue>, limits: &Limits) -> Result<(), InputError>
 impl From<NetworkError> for InputError {
     fn from(error: NetworkError) -> Self {
         Self::Invalid(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InputError, Profile, Request};
+    use crate::limits::Limits;
+
+    const PROFILE: &str = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active""#;
+
+    fn profile(more: &str) -> Result<Profile, InputError> {
+        Profile::read(&format!("{PROFILE}{more}}}"), &Limits::default())
+    }
+
+    fn request(more: &str) -> Result<Request, InputError> {
+        Request::read(&format!(r#"{{"action":"chat"{more}}}"#), "", &Limits::default())
+    }
+
+    #[test]
+    fn only_the_form_of_the_contract_is_read() {
+        assert!(profile("").is_ok());
+        for more in [
+            r#","nmae":"x""#,
+            r#","name":null"#,
+            r#","name":1"#,
+            r#","id":"again""#,
+            r#","bindings":[]"#,
+            r#","bindings":["gw"]"#,
+            r#","bindings":{"models":null}"#,
+            r#","bindings":{"models":"gpt"}"#,
+            r#","expires_at":"2026-13-01T00:00:00Z""#,
+            r#","expires_at":1776948300"#,
+        ] {
+            assert!(matches!(profile(more), Err(InputError::Malformed(_))), "{more}");
+        }
+        for text in ["", "[]", "null", "{", "{} {}", r#"["t","general"]"#] {
+            let read = Profile::read(text, &Limits::default());
+            assert!(matches!(read, Err(InputError::Malformed(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_can_cause_is_invalid_and_not_malformed() {
+        for more in [
+            r#","model":"gpt *""#,
+            r#","provider":"Open AI""#,
+            r#","team_id":"""#,
+            r#","budget":{"limit":-1,"spent":0,"requested":0}"#,
+            r#","budget":{"limit":9007199254740993,"spent":0,"requested":0}"#,
+        ] {
+            assert!(matches!(request(more), Err(InputError::Invalid(_))), "{more}");
+        }
+        assert!(request(r#","budget":{"limit":9007199254740992,"spent":0,"requested":0}"#).is_ok());
+        for more in [r#","budget":[1,2,3]"#, r#","budget":{"limit":1.5,"spent":0,"requested":0}"#, r#","target":[]"#] {
+            assert!(matches!(request(more), Err(InputError::Malformed(_))), "{more}");
+        }
+        let long = format!(r#","model":"{}""#, "x".repeat(70_000));
+        assert!(matches!(request(&long), Err(InputError::Invalid(_))));
     }
 }

@@ -3,6 +3,7 @@
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The characters of an error that are passed on: it may repeat a value of the text.
 const ERROR_CHARS_MAX: usize = 300;
@@ -13,6 +14,71 @@ const ERROR_CHARS_MAX: usize = 300;
 /// What is wrong with the text, with line and column.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string().chars().take(ERROR_CHARS_MAX).collect())
+}
+
+/// Reads a text that must hold one JSON object and nothing else.
+///
+/// # Errors
+/// What is wrong with the text, with line and column.
+pub fn object_from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    from_str::<Object<T>>(text).map(|Object(value)| value)
+}
+
+/// A struct that is written as an object. A derived reader takes a list of the fields' values, too, which is
+/// no form of the contract.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(fields))
+    }
+}
+
+/// For an optional field that is an object: present means an object.
+///
+/// # Errors
+/// Those of the field's type.
+pub fn present_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Object::deserialize(from).map(|Object(value)| Some(value))
+}
+
+/// For a required field that is an object.
+///
+/// # Errors
+/// Those of the field's type.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Object::deserialize(from).map(|Object(value)| value)
+}
+
+/// For a list of objects.
+///
+/// # Errors
+/// Those of the entries' type.
+pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let list: Vec<Object<T>> = Vec::deserialize(from)?;
+    Ok(list.into_iter().map(|Object(value)| value).collect())
+}
+
+/// Reads a text that must hold one list of objects and nothing else.
+///
+/// # Errors
+/// What is wrong with the text, with line and column.
+pub fn objects_from_str<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
+    from_str::<Vec<Object<T>>>(text).map(|list| list.into_iter().map(|Object(value)| value).collect())
 }
 
 /// For an optional field: present means a value, so that `null` is refused by the field's own type.

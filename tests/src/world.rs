@@ -138,7 +138,7 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
     if depth == 0 || dice.chance(15) {
         return leaf(dice);
     }
-    let mut sub = |dice: &mut Dice| expression(dice, depth - 1);
+    let sub = |dice: &mut Dice| expression(dice, depth - 1);
     match dice.below(22) {
         0 | 1 => format!("({} && {})", boolean(dice, depth - 1), boolean(dice, depth - 1)),
         2 | 3 => format!("({} || {})", boolean(dice, depth - 1), boolean(dice, depth - 1)),
@@ -184,7 +184,7 @@ fn boolean(dice: &mut Dice, depth: usize) -> String {
 }
 
 fn variable(dice: &mut Dice) -> &'static str {
-    dice.pick(&["principal", "resource", "context", "action", "principal"])
+    *dice.pick(&["principal", "resource", "context", "action", "principal"])
 }
 
 fn variable_attribute(dice: &mut Dice, attribute: &str) -> String {

@@ -185,7 +185,7 @@ impl Loader {
 
     pub(super) fn links(&mut self) {
         for file in self.bundle.links.clone() {
-            let links: Vec<Link> = match strict::from_str(&file.text) {
+            let links: Vec<Link> = match strict::objects_from_str(&file.text) {
                 Ok(links) => links,
                 Err(error) => {
                     let source = Source { file: &file.name, text: &file.text };

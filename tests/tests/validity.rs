@@ -1,0 +1,118 @@
+//! A decision holds where it says that it does: at every time of its interval, and for every request that
+//! has the same values in the fields it names.
+
+use cedargate_guest::decide::{Decision, decide};
+use cedargate_guest::load;
+use cedargate_guest::principal::Principal;
+use cedargate_guest::reads::FIELDS;
+use cedargate_guest::set::PolicySet;
+use cedargate_tests::corpus::{self, Case};
+use cedargate_tests::world::Dice;
+use serde_json::Value;
+use std::rc::Rc;
+
+/// Times asked within each interval.
+const TIMES: usize = 3;
+
+fn set(bundle: &str) -> Rc<PolicySet> {
+    match load::load(bundle) {
+        Ok(set) => Rc::new(set),
+        Err(load::LoadError::Refused(report)) => panic!("{:?}", report.diagnostics),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn same(a: &Decision, b: &Decision) -> bool {
+    (a.outcome, a.deciding, &a.policies, &a.errors) == (b.outcome, b.deciding, &b.policies, &b.errors)
+}
+
+/// Asks one case at many times around its own, and with every field that was not read taken away.
+fn walk(set: &Rc<PolicySet>, case: &Case, dice: &mut Dice) {
+    let principal = Principal::prepare(Rc::clone(set), case.principal.get()).unwrap();
+    let request = case.request.get();
+    let own = corpus::millis(&case.at);
+    for at in [own, own - 1, own + 1, own - 86_400_000 * 400, own + 86_400_000 * 400] {
+        let Ok(decision) = decide(&principal, at, request, "") else { continue };
+        let length = usize::try_from(decision.until - decision.since).unwrap();
+        for _ in 0..TIMES {
+            if length == 0 {
+                break;
+            }
+            let then = decision.since + i64::try_from(dice.below(length)).unwrap();
+            for then in [then, decision.until - 1] {
+                let fresh = decide(&principal, then, request, "").unwrap();
+                assert!(same(&decision, &fresh), "{}: {decision:?} at {at}, {fresh:?} at {then}", case.id);
+            }
+        }
+        without_unread_fields(&principal, case, at, &decision);
+    }
+}
+
+fn without_unread_fields(principal: &Principal, case: &Case, at: i64, decision: &Decision) {
+    let read: Vec<&str> = decision.reads.places().map(|place| FIELDS[place as usize]).collect();
+    let whole: Value = serde_json::from_str(case.request.get()).unwrap();
+    for field in FIELDS.iter().filter(|field| !read.contains(field)) {
+        let mut less = whole.clone();
+        if less.as_object_mut().unwrap().remove(*field).is_none() {
+            continue;
+        }
+        let Ok(fresh) = decide(principal, at, &less.to_string(), "") else { continue };
+        assert!(same(decision, &fresh), "{}: without `{field}`: {decision:?}, {fresh:?}", case.id);
+    }
+}
+
+#[test]
+fn the_default_policies_say_how_long_they_hold() {
+    let set = set(&corpus::bundle(None));
+    let dice = &mut Dice::new(1);
+    for file in corpus::case_files() {
+        for case in corpus::cases(&file) {
+            walk(&set, &case, dice);
+        }
+    }
+}
+
+/// Policies that use the time in every way, among them ways that make a decision hold for now only.
+const TIMED: &str = r#"
+@id("a") permit(principal, action, resource) when { context.at < datetime("2026-04-23T12:45:00Z") };
+@id("b") permit(principal, action, resource) when { datetime("2026-04-23T12:45:00.001Z") <= context.at };
+@id("c") forbid(principal, action, resource) when { context.at == datetime("2026-04-23T12:45:00Z") };
+@id("d") forbid(principal, action, resource) when { principal has expires_at && context.at > principal.expires_at };
+@id("e") forbid(principal, action, resource) when { context has gateway && context.gateway == Gateway::"gw-west" && context.at >= datetime("2026-04-23") };
+@id("f") @status("429") forbid(principal, action, resource)
+  when { principal.purpose == "integration" && context.at.toTime() < duration("12h") };
+"#;
+
+#[test]
+fn boundaries_are_found_in_every_comparison() {
+    let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
+    bundle["policies"] = serde_json::json!([{"name": "timed.cedar", "text": TIMED}]);
+    let set = set(&bundle.to_string());
+    let dice = &mut Dice::new(2);
+    for file in corpus::case_files() {
+        for case in corpus::cases(&file) {
+            walk(&set, &case, dice);
+        }
+    }
+    let start = corpus::millis("2026-04-23T12:44:59.990Z");
+    let profile = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active","expires_at":"2026-04-23T12:45:00.005Z"}"#;
+    let principal = Principal::prepare(Rc::clone(&set), profile).unwrap();
+    let request = r#"{"action":"models.list"}"#;
+    for at in start..start + 30 {
+        let decision = decide(&principal, at, request, "").unwrap();
+        for then in decision.since..decision.until.min(at + 40) {
+            assert!(same(&decision, &decide(&principal, then, request, "").unwrap()), "{at} and {then}");
+        }
+    }
+}
+
+#[test]
+fn a_use_of_time_that_is_no_comparison_holds_for_now_only() {
+    let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
+    bundle["policies"] = serde_json::json!([{"name": "timed.cedar", "text": TIMED.replace("principal.purpose == \"integration\" && ", "")}]);
+    let set = set(&bundle.to_string());
+    let profile = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active"}"#;
+    let principal = Principal::prepare(set, profile).unwrap();
+    let decision = decide(&principal, 7, r#"{"action":"models.list"}"#, "").unwrap();
+    assert!(decision.until <= 7, "{decision:?}");
+}
