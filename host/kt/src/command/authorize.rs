@@ -98,9 +98,12 @@ fn parse(text: &str) -> anyhow::Result<Record> {
         bail!("it is empty: write one record, `kt authorize --help` shows one");
     }
     // Read as JSON first: its errors name the line, while a record by itself has only columns.
-    if text.contains('\n') {
-        serde_json::from_str::<Record>(text)
-            .context("one record is expected here, and files of several are for `kt replay`")?;
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Record>();
+    if let Some(first) = values.next() {
+        first?;
+    }
+    if text.get(values.byte_offset()..).is_some_and(|rest| !rest.trim().is_empty()) {
+        bail!("more stands behind it: a file of several records is one for `kt replay`");
     }
     Ok(Record::from_line(text)?)
 }
@@ -119,5 +122,11 @@ mod tests {
     fn an_error_on_several_lines_names_the_line() {
         let text = "{\"id\":\"a\",\n \"at\":7}";
         assert!(format!("{:#}", parse(text).unwrap_err()).contains("line 2"));
+    }
+
+    #[test]
+    fn two_records_are_one_too_many() {
+        let record = "{\"id\":\"a\",\"at\":\"2026-04-23T12:45:00Z\",\"principal\":{},\"request\":{}}";
+        assert!(parse(&format!("{record}\n{record}")).unwrap_err().to_string().contains("kt replay"));
     }
 }

@@ -70,3 +70,26 @@ fn same_policies(expected: &[String], ruling: &Ruling) -> bool {
     expected.sort_unstable();
     expected == ruling.policies()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(expect: &str) -> Verdict {
+        let ruling = Ruling::Unprepared { reason: String::new() };
+        Verdict::of(Some(&serde_json::from_str(expect).unwrap()), &ruling)
+    }
+
+    #[test]
+    fn what_is_named_is_compared_and_nothing_else() {
+        assert_eq!(verdict(r#"{"decision":"deny"}"#), Verdict::Matched);
+        assert_eq!(
+            verdict(r#"{"decision":"deny","status":503,"code":"policy_unavailable","policies":[]}"#),
+            Verdict::Matched
+        );
+        assert_eq!(verdict(r#"{"decision":"allow"}"#), Verdict::Mismatched);
+        assert_eq!(verdict(r#"{"decision":"deny","status":403}"#), Verdict::Mismatched);
+        assert_eq!(verdict(r#"{"decision":"deny","code":"x"}"#), Verdict::Mismatched);
+        assert_eq!(verdict(r#"{"decision":"deny","policies":["x"]}"#), Verdict::Mismatched);
+    }
+}

@@ -122,15 +122,21 @@ fn in_words(summary: &Summary) -> String {
     codes.sort_by(|(_, a), (_, b)| b.cmp(a));
     let codes: Vec<_> = codes.iter().map(|(code, count)| format!("{} {}", thousands(**count), clean(code))).collect();
     text += &list(": ", &codes);
-    text += &format!(
+    if *total > 0 {
+        text += &in_time(summary);
+    }
+    text += &format!("\n  policy set {}\n", summary.policy_set);
+    text
+}
+
+fn in_time(summary: &Summary) -> String {
+    format!(
         "\n  {:.2} s, {} decisions a second, half of them within {}, 99 % within {}",
         summary.seconds,
         thousands_of(summary.decisions_per_second),
         duration(summary.p50_ns),
         duration(summary.p99_ns),
-    );
-    text += &format!("\n  policy set {}\n", summary.policy_set);
-    text
+    )
 }
 
 fn counted(n: u64, what: &str) -> String {
