@@ -1,1 +1,8 @@
-//! Skeleton.
+//! What the suites share: corpora, generators and hosts.
+
+pub mod corpus;
+pub mod hostile;
+pub mod plugin;
+pub mod schema;
+pub mod shapes;
+pub mod world;

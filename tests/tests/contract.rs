@@ -159,8 +159,11 @@ fn what_the_component_says_is_as_described() {
         fits("decision", &decision);
         plugin.drop(principal).unwrap();
     }
-    let principal = plugin.prepare(set, r#"{"id":"a","purpose":"x","principal_type":"y","status":"active"}"#).unwrap().unwrap();
-    for request in ["", "{", "null", r#"{"action":null}"#, r#"{"action":"x","budget":{"limit":-1,"spent":0,"requested":0}}"#] {
+    let principal =
+        plugin.prepare(set, r#"{"id":"a","purpose":"x","principal_type":"y","status":"active"}"#).unwrap().unwrap();
+    for request in
+        ["", "{", "null", r#"{"action":null}"#, r#"{"action":"x","budget":{"limit":-1,"spent":0,"requested":0}}"#]
+    {
         fits("decision", &plugin.decide_text(principal, AT, request, "").unwrap());
     }
     let mut broken: Value = serde_json::from_str(&bundle).unwrap();

@@ -7,7 +7,8 @@ use cedargate_tests::shapes::SHAPES;
 use serde_json::{Value, json};
 
 const AT: i64 = 1_776_948_300_000;
-const APP: &str = r#"{"id":"tok_app","purpose":"general","principal_type":"api_token","status":"active","team_id":"frontend"}"#;
+const APP: &str =
+    r#"{"id":"tok_app","purpose":"general","principal_type":"api_token","status":"active","team_id":"frontend"}"#;
 const REQUEST: &str = r#"{"action":"chat.completions","provider":"openai","model":"gpt-4o"}"#;
 
 /// Far deeper than any limit.
@@ -38,7 +39,10 @@ fn refused(instance: &mut Instance, bundle: &str) -> anyhow::Result<Vec<String>>
         Err(LoadError::Refused(text)) => {
             let report: Value = serde_json::from_str(&text)?;
             let found = report["diagnostics"].as_array().into_iter().flatten();
-            Ok(found.filter(|one| one["severity"] == "error").map(|one| one["code"].as_str().unwrap().to_owned()).collect())
+            Ok(found
+                .filter(|one| one["severity"] == "error")
+                .map(|one| one["code"].as_str().unwrap().to_owned())
+                .collect())
         }
     }
 }
@@ -114,21 +118,62 @@ fn other_nests() -> Vec<(&'static str, String)> {
     let chain: String = (1..=ABYSS).map(|n| format!("type T{n} = {{ a: T{} }};\n", n - 1)).collect();
     vec![
         ("open brackets", policy("(".repeat(ABYSS))),
-        ("open brackets in a policy", policy(format!("@id(\"a\") permit (principal, action, resource) when {{ {}", "(".repeat(ABYSS)))),
-        ("open lists", policy(format!("@id(\"a\") permit (principal, action, resource) when {{ {}", "[".repeat(ABYSS)))),
+        (
+            "open brackets in a policy",
+            policy(format!("@id(\"a\") permit (principal, action, resource) when {{ {}", "(".repeat(ABYSS))),
+        ),
+        (
+            "open lists",
+            policy(format!("@id(\"a\") permit (principal, action, resource) when {{ {}", "[".repeat(ABYSS))),
+        ),
         ("open braces", policy("{".repeat(ABYSS))),
-        ("signs", policy(format!("@id(\"a\") permit (principal, action, resource) when {{ {}true }};", "!".repeat(ABYSS)))),
-        ("a path", policy(format!("@id(\"a\") permit (principal, action, resource) when {{ principal == {}A::\"x\" }};", "A::".repeat(ABYSS)))),
-        ("a scope", policy(format!("@id(\"a\") permit (principal in {}Team::\"a\"{}, action, resource);", "[".repeat(ABYSS), "]".repeat(ABYSS)))),
+        (
+            "signs",
+            policy(format!("@id(\"a\") permit (principal, action, resource) when {{ {}true }};", "!".repeat(ABYSS))),
+        ),
+        (
+            "a path",
+            policy(format!(
+                "@id(\"a\") permit (principal, action, resource) when {{ principal == {}A::\"x\" }};",
+                "A::".repeat(ABYSS)
+            )),
+        ),
+        (
+            "a scope",
+            policy(format!(
+                "@id(\"a\") permit (principal in {}Team::\"a\"{}, action, resource);",
+                "[".repeat(ABYSS),
+                "]".repeat(ABYSS)
+            )),
+        ),
         ("no policy, much text", policy("permit ".repeat(ABYSS))),
-        ("records in the schema", with("schema", format!("type T = {}Long{};\n{schema}", "{a: ".repeat(ABYSS), "}".repeat(ABYSS)))),
-        ("sets in the schema", with("schema", format!("type T = {}Long{};\n{schema}", "Set<".repeat(ABYSS), ">".repeat(ABYSS)))),
-        ("namespaces in the schema", with("schema", format!("{}{}", "namespace A { ".repeat(ABYSS), "}".repeat(ABYSS)))),
-        ("names of types in the schema", with("schema", format!("type T0 = Long;\n{chain}entity Deep = {{ a?: T{ABYSS} }};\n{schema}"))),
+        (
+            "records in the schema",
+            with("schema", format!("type T = {}Long{};\n{schema}", "{a: ".repeat(ABYSS), "}".repeat(ABYSS))),
+        ),
+        (
+            "sets in the schema",
+            with("schema", format!("type T = {}Long{};\n{schema}", "Set<".repeat(ABYSS), ">".repeat(ABYSS))),
+        ),
+        (
+            "namespaces in the schema",
+            with("schema", format!("{}{}", "namespace A { ".repeat(ABYSS), "}".repeat(ABYSS))),
+        ),
+        (
+            "names of types in the schema",
+            with("schema", format!("type T0 = Long;\n{chain}entity Deep = {{ a?: T{ABYSS} }};\n{schema}")),
+        ),
         ("lists in the entities", with("entities", format!("{}{}", "[".repeat(ABYSS), "]".repeat(ABYSS)))),
         (
             "records in the entities",
-            with("entities", format!(r#"[{{"uid":{{"type":"Team","id":"a"}},"attrs":{}1{},"parents":[]}}]"#, r#"{"a":"#.repeat(ABYSS), "}".repeat(ABYSS))),
+            with(
+                "entities",
+                format!(
+                    r#"[{{"uid":{{"type":"Team","id":"a"}},"attrs":{}1{},"parents":[]}}]"#,
+                    r#"{"a":"#.repeat(ABYSS),
+                    "}".repeat(ABYSS)
+                ),
+            ),
         ),
     ]
 }

@@ -37,7 +37,9 @@ const HISTORIES: [History; 8] = [
 fn broken() -> String {
     let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
     let wrong = (0..40).map(|n| {
-        let text = format!("@id(\"w-{n}\")\npermit (principal, action, resource) when {{ principal.nothing{n} || context.n{n} == 1 }};");
+        let text = format!(
+            "@id(\"w-{n}\")\npermit (principal, action, resource) when {{ principal.nothing{n} || context.n{n} == 1 }};"
+        );
         json!({"name": format!("wrong-{}.cedar", n % 7 * 10 + n), "text": text})
     });
     bundle["policies"].as_array_mut().unwrap().extend(wrong);
@@ -48,7 +50,9 @@ fn broken() -> String {
 fn warned() -> String {
     let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
     let idle = (0..20).map(|n| {
-        let text = format!("@id(\"idle-{n}\") forbid (principal, action, resource) when {{ false && principal.name == \"{n}\" }};");
+        let text = format!(
+            "@id(\"idle-{n}\") forbid (principal, action, resource) when {{ false && principal.name == \"{n}\" }};"
+        );
         json!({"name": format!("idle-{n}.cedar"), "text": text})
     });
     bundle["policies"].as_array_mut().unwrap().extend(idle);

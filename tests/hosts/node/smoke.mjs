@@ -146,7 +146,9 @@ function deciding(set) {
 }
 
 function restoring(set) {
-  using(PolicySet.restore(set.image()), (restored) => {
+  const image = set.image();
+  check("a cut image is invalid", refusal(() => PolicySet.restore(image.slice(0, -1))).tag === "image-invalid");
+  using(PolicySet.restore(image), (restored) => {
     check("a restored set describes itself alike", restored.info() === set.info());
     const decide = (from) => using(from.prepare(APP), (principal) => principal.decideText(AT, DENIED, ""));
     check("a restored set decides alike", decide(restored) === decide(set));

@@ -4,7 +4,7 @@ What a host owes: one thread at a time, a new instance after any trap, a denial 
 """
 
 from wasmtime import Config, Engine, Store
-from wasmtime.component import Component, Linker, ResourceAny, Variant
+from wasmtime.component import Component, Linker, Variant
 
 INTERFACE = "cedargate:authz/authz@0.1.0"
 
@@ -49,10 +49,7 @@ class Plugin:
         return PolicySet(self, checked(self.call("[static]policy-set.load", bundle)))
 
     def restore(self, image):
-        result = self.call("[static]policy-set.restore", image)
-        if not isinstance(result, ResourceAny):
-            raise Refused(result)
-        return PolicySet(self, result)
+        return PolicySet(self, checked(self.call("[static]policy-set.restore", image)))
 
 
 class Resource:

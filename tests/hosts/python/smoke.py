@@ -110,7 +110,9 @@ def deciding(policy_set):
 
 
 def restoring(plugin, policy_set):
-    with plugin.restore(policy_set.image()) as restored:
+    image = policy_set.image()
+    check("a cut image is invalid", refusal(plugin.restore, image[:-1])[0] == "image-invalid")
+    with plugin.restore(image) as restored:
         check("a restored set describes itself alike", restored.info() == policy_set.info())
         with restored.prepare(APP) as principal, policy_set.prepare(APP) as original:
             check("a restored set decides alike", principal.decide_text(AT, DENIED) == original.decide_text(AT, DENIED))

@@ -1,0 +1,4 @@
+;; Never comes back.
+(func $misbehave (param $offset i32) (result i32)
+  (loop $again (br $again))
+  (unreachable))

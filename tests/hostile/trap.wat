@@ -1,0 +1,3 @@
+;; Traps at once.
+(func $misbehave (param $offset i32) (result i32)
+  (unreachable))
