@@ -115,6 +115,13 @@ fn other_nests() -> Vec<(&'static str, String)> {
         bundle["policies"] = json!([{"name": "deep.cedar", "text": text}]);
         bundle.to_string()
     };
+    let groups: String = (0..ABYSS).map(|n| format!("action \"g{n}\" in [\"g{}\"];\n", n + 1)).collect();
+    let parents: Vec<Value> = (0..ABYSS)
+        .map(|n| {
+            json!({"uid": {"type": "Scope", "id": format!("s{n}")}, "attrs": {},
+                "parents": [{"type": "Scope", "id": format!("s{}", n + 1)}]})
+        })
+        .collect();
     let chain: String = (1..=ABYSS).map(|n| format!("type T{n} = {{ a: T{} }};\n", n - 1)).collect();
     vec![
         ("open brackets", policy("(".repeat(ABYSS))),
@@ -163,6 +170,8 @@ fn other_nests() -> Vec<(&'static str, String)> {
             "names of types in the schema",
             with("schema", format!("type T0 = Long;\n{chain}entity Deep = {{ a?: T{ABYSS} }};\n{schema}")),
         ),
+        ("groups of actions", with("schema", format!("{schema}{groups}action \"g{ABYSS}\";\n"))),
+        ("parents of entities", with("entities", json!(parents).to_string())),
         ("lists in the entities", with("entities", format!("{}{}", "[".repeat(ABYSS), "]".repeat(ABYSS)))),
         (
             "records in the entities",
