@@ -25,6 +25,12 @@ pub struct Gated {
 }
 
 impl Gated {
+    /// A text that has passed the gate before.
+    #[must_use]
+    pub fn passed(text: String) -> Self {
+        Self { text, policies: 0, inserted: Vec::new() }
+    }
+
     /// The place in the original text of a place in the balanced one.
     #[must_use]
     pub fn original(&self, offset: usize) -> usize {

@@ -2,6 +2,7 @@
 //! and entities.
 
 use crate::bundle::Uid;
+use crate::hierarchy::{HIERARCHY_DEPTH_MAX, Parents};
 use crate::profile::InputError;
 use crate::set::PolicySet;
 use crate::strict::{self, object, present};
@@ -95,6 +96,11 @@ pub fn authorize(set: &PolicySet, text: &str) -> Result<String, InputError> {
 }
 
 fn entities(set: &PolicySet, text: &str, validate: bool) -> Result<Entities, InputError> {
+    if Parents::of_entities(text).too_deep().is_some() {
+        return Err(InputError::Invalid(format!(
+            "an entity has a chain of more than {HIERARCHY_DEPTH_MAX} parents above it"
+        )));
+    }
     let schema = set.schema.as_ref().filter(|_| validate).map(CoreSchema::new);
     let extensions = Extensions::all_available();
     let parsed: Result<Vec<Arc<Entity>>, _> = match &schema {

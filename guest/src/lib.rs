@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod facts;
 pub mod gate;
 pub mod general;
+pub mod hierarchy;
 pub mod id;
 pub mod image;
 pub mod kind;

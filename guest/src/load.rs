@@ -11,6 +11,7 @@ use crate::bundle::{Bundle, BundleKind, MAX_CACHE_MS_MAX};
 use crate::diagnostic::{Code, Diagnostics, Report, Source};
 use crate::facts::{Takes, model_parents};
 use crate::gate::Gated;
+use crate::hierarchy::{HIERARCHY_DEPTH_MAX, Parents};
 use crate::kind::Kind;
 use crate::limits::DEPTH_MAX;
 use crate::network::Network;
@@ -72,6 +73,7 @@ pub fn build(bundle: Bundle, digest: String, trust: Trust) -> Result<PolicySet, 
         files: BTreeMap::new(),
         drafts: BTreeMap::new(),
         cedar: CedarSet::new(),
+        position: 0,
     };
     if !loader.sizes() {
         return Err(LoadError::Refused(loader.found.into_report()));
@@ -107,6 +109,8 @@ struct Loader {
     /// Static policies and links by their ids.
     drafts: BTreeMap<String, Draft>,
     cedar: CedarSet,
+    /// Policies and templates read so far.
+    position: usize,
 }
 
 const FILE_BUNDLE: &str = "bundle.toml";
@@ -123,7 +127,7 @@ impl Loader {
     /// What must hold before anything is parsed.
     fn sizes(&mut self) -> bool {
         let (bytes, limits) = (self.bundle.bytes(), self.bundle.limits.clone());
-        if bytes > limits.bundle_bytes {
+        if self.trust == Trust::Check && bytes > limits.bundle_bytes {
             self.whole(
                 FILE_BUNDLE,
                 Code::Limit,
@@ -260,6 +264,12 @@ impl Loader {
         let file = self.bundle.entities.clone();
         let name = file.as_ref().map_or("entities.json", |f| f.name.as_str()).to_owned();
         let text = file.as_ref().map_or("[]", |f| f.text.as_str());
+        if let Some(deep) = Parents::of_entities(text).too_deep() {
+            let deep = deep.replace('\0', " ");
+            let message = format!("{deep} has a chain of more than {HIERARCHY_DEPTH_MAX} parents above it");
+            self.whole(&name, Code::Limit, message, "make the hierarchy flatter: an entity may have several parents");
+            return Statics::default();
+        }
         let parsed = match schema {
             Some(schema) => {
                 let schema = CoreSchema::new(schema);

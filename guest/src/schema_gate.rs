@@ -2,6 +2,7 @@
 //! resolved. A type is written out wherever it is named, so a chain of names is as deep as brackets are, and
 //! a type that names another twice doubles it.
 
+use crate::hierarchy::{HIERARCHY_DEPTH_MAX, Parents};
 use crate::token::{Kind, Token, tokens};
 use std::collections::BTreeMap;
 
@@ -17,6 +18,9 @@ pub enum Why {
     /// Types that name types that name types grow beyond all bounds.
     #[error("the types of this schema have more than {TYPE_PARTS_MAX} parts once their names are resolved")]
     Parts,
+    /// Entity types or action groups lie in each other in a chain that is too long.
+    #[error("a chain of more than {HIERARCHY_DEPTH_MAX} parents begins here")]
+    Hierarchy,
 }
 
 /// One `type` declaration: how deep its own brackets are, and where it names what.
@@ -69,7 +73,46 @@ pub fn gate(text: &str, limit: usize) -> Result<(), (usize, Why)> {
         }
         before = [before[1], text];
     }
-    resolve(&types, limit)
+    resolve(&types, limit)?;
+    match hierarchy(text, &tokens) {
+        Some(offset) => Err((offset, Why::Hierarchy)),
+        None => Ok(()),
+    }
+}
+
+/// Reads the parents of `entity` and `action` declarations: `action "a", "b" in ["g", Action::"h"] appliesTo`.
+/// Returns the place of a declaration whose chain of parents is too long.
+fn hierarchy(text: &str, tokens: &[Token]) -> Option<usize> {
+    let mut parents = Parents::default();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut rest = tokens;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        let keyword = text.get(first.start..first.end).unwrap_or_default();
+        if !matches!(keyword, "entity" | "action") {
+            continue;
+        }
+        let key = |token: &Token| {
+            let word = text.get(token.start..token.end).unwrap_or_default();
+            format!("{keyword}\0{}", word.trim_matches('"'))
+        };
+        let (mut own, mut above, mut within) = (Vec::new(), Vec::new(), false);
+        while let Some((token, behind)) = rest.split_first() {
+            match (token.kind, text.get(token.start..token.end).unwrap_or_default()) {
+                (_, ";" | "{" | "=" | "appliesTo" | "attributes" | "enum" | "tags") => break,
+                (Kind::Ident, "in") => within = true,
+                (Kind::Ident | Kind::Str, _) if within => above.push(key(token)),
+                (Kind::Ident | Kind::Str, _) => own.push(key(token)),
+                _ => {}
+            }
+            rest = behind;
+        }
+        for name in own {
+            places.entry(name.clone()).or_insert(first.start);
+            parents.add(name, above.clone());
+        }
+    }
+    parents.too_deep().map(|name| places.get(name).copied().unwrap_or(0))
 }
 
 fn merge<'t>(into: &mut Declared<'t>, declared: Declared<'t>) {
@@ -147,6 +190,17 @@ mod tests {
             format!("{text}type T{at} = {{a: T{0}, b: T{0}}};", at - 1)
         });
         assert!(matches!(gate(&double, 100), Err((_, Why::Parts))));
+    }
+
+    #[test]
+    fn chains_of_groups_are_measured() {
+        let chain =
+            |n: usize| (1..n).fold(String::new(), |text, at| format!("{text}action \"g{}\" in [\"g{at}\"];", at - 1));
+        assert_eq!(gate(&chain(30), LIMIT), Ok(()));
+        assert!(matches!(gate(&chain(10_000), LIMIT), Err((_, Why::Hierarchy))));
+        let chain = |n: usize| (1..n).fold(String::new(), |text, at| format!("{text}entity E{} in [E{at}];", at - 1));
+        assert_eq!(gate(&chain(30), LIMIT), Ok(()));
+        assert!(matches!(gate(&chain(10_000), LIMIT), Err((_, Why::Hierarchy))));
     }
 
     #[test]

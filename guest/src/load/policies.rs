@@ -1,6 +1,6 @@
 //! The stage of loading that reads policies, templates and links.
 
-use super::{Draft, FILE_BUNDLE, Loader};
+use super::{Draft, FILE_BUNDLE, Loader, Trust};
 use crate::annotation::{self, Annotations};
 use crate::bundle::{File, Link};
 use crate::diagnostic::{Code, Source};
@@ -36,6 +36,9 @@ impl Loader {
     }
 
     fn through_gate(&mut self, file: &File) -> Option<Gated> {
+        if self.trust == Trust::Checked {
+            return Some(Gated::passed(file.text.clone()));
+        }
         let source = Source { file: &file.name, text: &file.text };
         let (gated, refusals) = gate::gate(&file.text, &self.bundle.limits);
         let shape = refusals.iter().any(|r| r.why == Why::Shape);
@@ -87,11 +90,13 @@ impl Loader {
         policies.sort_by_key(|policy| policy.loc().map_or(0, |loc| loc.start()));
         let mut templates: Vec<Template> = parsed.templates().cloned().collect();
         templates.sort_by_key(|template| template.loc().map_or(0, |loc| loc.start()));
-        let mut position = self.drafts.len();
+        let base = self.position;
+        self.position += policies.len() + templates.len();
         for policy in policies {
-            let forced = file.id.clone();
-            let Some(annotations) = self.annotations(&policy, &source, &gated, forced, position) else { continue };
-            position += 1;
+            let fallback = file.id.clone().unwrap_or_else(|| positional(policy.id(), base));
+            let Some(annotations) = self.annotations(&policy, &source, &gated, file.id.is_some(), fallback) else {
+                continue;
+            };
             let id = annotations.id.clone().unwrap_or_default();
             let policy = policy.new_id(PolicyID::from_string(&id));
             let line = line_of(&policy);
@@ -109,7 +114,8 @@ impl Loader {
             }
         }
         for template in templates {
-            self.template(&template, &source, &gated);
+            let fallback = file.id.clone().unwrap_or_else(|| positional(template.id(), base));
+            self.template(&template, &source, &gated, fallback);
         }
         self.files.insert(file.name.clone(), (file.text.clone(), gated));
     }
@@ -124,18 +130,15 @@ impl Loader {
         policy: &Policy,
         source: &Source<'_>,
         gated: &Gated,
-        forced: Option<String>,
-        position: usize,
+        forced: bool,
+        fallback: String,
     ) -> Option<Annotations> {
         if self.general() {
             let own = policy
                 .annotations()
                 .find(|(name, _)| AsRef::<str>::as_ref(name) == "id")
                 .map(|(_, a)| a.val.to_string());
-            return Some(Annotations {
-                id: Some(forced.or(own).unwrap_or_else(|| format!("policy{position}"))),
-                denial: None,
-            });
+            return Some(Annotations { id: Some(own.filter(|_| !forced).unwrap_or(fallback)), denial: None });
         }
         match Annotations::read(policy) {
             Ok(read) => Some(read),
@@ -153,13 +156,13 @@ impl Loader {
         }
     }
 
-    fn template(&mut self, template: &Template, source: &Source<'_>, gated: &Gated) {
+    fn template(&mut self, template: &Template, source: &Source<'_>, gated: &Gated, fallback: String) {
         let at = template.loc().map_or(0, |loc| gated.original(loc.start()));
         let own =
             template.annotations().find(|(name, _)| AsRef::<str>::as_ref(name) == "id").map(|(_, a)| a.val.to_string());
         let id = match own {
             Some(id) if self.general() => id,
-            None if self.general() => template.id().to_string(),
+            None if self.general() => fallback,
             Some(id) => match annotation::read_id(&id) {
                 Ok(id) => id,
                 Err(refused) => {
@@ -266,4 +269,10 @@ impl Loader {
         self.drafts.insert(id.clone(), Draft { policy: linked, annotations, file: file.to_owned(), line: 0 });
         Ok(())
     }
+}
+
+/// The id that Cedar gives to a policy without one when all files are read as one text: `policy` and its place.
+fn positional(id: &PolicyID, base: usize) -> String {
+    let place = id.to_string().strip_prefix("policy").and_then(|place| place.parse::<usize>().ok());
+    format!("policy{}", base + place.unwrap_or(0))
 }
