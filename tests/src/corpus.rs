@@ -66,14 +66,20 @@ pub fn bundle(overlay: Option<&Path>) -> String {
         for entry in std::fs::read_dir(&folder).expect("a bundle folder") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if name.ends_with(".cedar") || name == "schema.cedarschema" || name == "entities.json" || name == "bundle.toml" {
+            if name.ends_with(".cedar")
+                || name == "schema.cedarschema"
+                || name == "entities.json"
+                || name == "bundle.toml"
+            {
                 files.insert(name, std::fs::read_to_string(&path).expect("a text"));
             }
         }
     }
-    let closed = files.get("bundle.toml").is_some_and(|text| text.lines().any(|line| line.trim() == "teams = \"closed\""));
+    let closed =
+        files.get("bundle.toml").is_some_and(|text| text.lines().any(|line| line.trim() == "teams = \"closed\""));
     let file = |name: &str| files.get(name).map(|text| json!({"name": name, "text": text}));
-    let policies: Vec<Value> = files.keys().filter(|name| name.ends_with(".cedar")).filter_map(|name| file(name)).collect();
+    let policies: Vec<Value> =
+        files.keys().filter(|name| name.ends_with(".cedar")).filter_map(|name| file(name)).collect();
     let mut bundle = json!({
         "v": 1,
         "schema": file("schema.cedarschema"),

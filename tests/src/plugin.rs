@@ -6,7 +6,9 @@ use wasmtime::{Config, Engine, Store};
 
 wasmtime::component::bindgen!({ path: "../wit", world: "plugin" });
 
-pub use exports::cedargate::authz::authz::{AuthorizeError, DecideError, Decision, LoadError, PrepareError, RestoreError};
+pub use exports::cedargate::authz::authz::{
+    AuthorizeError, DecideError, Decision, LoadError, PrepareError, RestoreError,
+};
 
 /// The stack that a host gives to a call, as the SDK does.
 const WASM_STACK_BYTES: usize = 256 << 10;

@@ -96,7 +96,9 @@ fn attributes(dice: &mut Dice) -> Value {
             "set" => json!((0..dice.below(4)).map(|_| *dice.pick(&LONGS)).collect::<Vec<_>>()),
             "rec" => json!({"n": *dice.pick(&LONGS), "s": *dice.pick(&STRINGS)}),
             "peer" => json!({"__entity": principal(dice)}),
-            "ip" => json!({"__extn": {"fn": "ip", "arg": *dice.pick(&["10.0.0.1", "10.0.0.0/8", "::1", "192.168.0.0/16"])}}),
+            "ip" => {
+                json!({"__extn": {"fn": "ip", "arg": *dice.pick(&["10.0.0.1", "10.0.0.0/8", "::1", "192.168.0.0/16"])}})
+            }
             "dec" => json!({"__extn": {"fn": "decimal", "arg": *dice.pick(&["0.0", "1.5", "-2.25"])}}),
             _ => json!({"__extn": {"fn": "datetime", "arg": *dice.pick(&["2026-01-01", "2026-04-23T12:45:00Z"])}}),
         };
@@ -111,9 +113,11 @@ fn entities(dice: &mut Dice) -> Value {
         out.push(json!({"uid": uid(ty, id), "attrs": attributes(dice), "parents": parents}));
     };
     for at in 0..4 {
-        let parents = if at > 0 && dice.chance(50) { vec![uid("Group", format!("g{}", dice.below(at)))] } else { vec![] };
+        let parents =
+            if at > 0 && dice.chance(50) { vec![uid("Group", format!("g{}", dice.below(at)))] } else { vec![] };
         add("Group", format!("g{at}"), parents, dice);
-        let parents = if at > 0 && dice.chance(50) { vec![uid("Folder", format!("f{}", dice.below(at)))] } else { vec![] };
+        let parents =
+            if at > 0 && dice.chance(50) { vec![uid("Folder", format!("f{}", dice.below(at)))] } else { vec![] };
         add("Folder", format!("f{at}"), parents, dice);
     }
     for at in 0..5 {
@@ -156,10 +160,16 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
         15 => format!("({} like \"{}\")", sub(dice), dice.pick(&["*", "a*", "a\\*c", ""])),
         16 => format!("({} is {})", variable(dice), dice.pick(&["User", "Group", "Doc"])),
         17 => format!("[{}, {}].contains({})", sub(dice), sub(dice), sub(dice)),
-        18 => format!("{}.{}({})", variable_attribute(dice, "set"), dice.pick(&["containsAll", "containsAny"]), sub(dice)),
+        18 => {
+            format!("{}.{}({})", variable_attribute(dice, "set"), dice.pick(&["containsAll", "containsAny"]), sub(dice))
+        }
         19 => format!("{}.isInRange(ip(\"10.0.0.0/8\"))", variable_attribute(dice, "ip")),
         20 => format!("{}.lessThan(decimal(\"1.0\"))", variable_attribute(dice, "dec")),
-        _ => format!("({} < {}.offset(duration(\"1h\")))", variable_attribute(dice, "at"), variable_attribute(dice, "at")),
+        _ => format!(
+            "({} < {}.offset(duration(\"1h\")))",
+            variable_attribute(dice, "at"),
+            variable_attribute(dice, "at")
+        ),
     }
 }
 
@@ -170,7 +180,8 @@ fn boolean(dice: &mut Dice, depth: usize) -> String {
         // Long enough to be balanced at load, and mixed, so that precedence counts.
         5 if depth > 0 => {
             let first = boolean(dice, depth - 1);
-            (0..4 + dice.below(8)).fold(first, |text, _| format!("{text} {} {}", dice.pick(&["&&", "||"]), boolean(dice, 0)))
+            (0..4 + dice.below(8))
+                .fold(first, |text, _| format!("{text} {} {}", dice.pick(&["&&", "||"]), boolean(dice, 0)))
         }
         1 => format!("({} has {})", variable(dice), dice.pick(&ATTRIBUTES)),
         2 => {

@@ -45,7 +45,8 @@ fn native_set(world: &World) -> PolicySet {
         set.add(Policy::parse(Some(PolicyId::new(id)), text).unwrap_or_else(|e| panic!("{text}: {e:?}"))).unwrap();
     }
     for (id, text) in &world.templates {
-        set.add_template(Template::parse(Some(PolicyId::new(id)), text).unwrap_or_else(|e| panic!("{text}: {e:?}"))).unwrap();
+        set.add_template(Template::parse(Some(PolicyId::new(id)), text).unwrap_or_else(|e| panic!("{text}: {e:?}")))
+            .unwrap();
     }
     for (template, link, principal, resource) in &world.links {
         let mut values = HashMap::new();
@@ -79,8 +80,10 @@ fn the_general_door_is_cedar() {
             )
             .unwrap();
             let expected = Authorizer::new().is_authorized(&request, &native, &entities);
-            let call = json!({"v": 1, "principal": principal, "action": action, "resource": resource, "context": context});
-            let answer = plugin.authorize(set, &call.to_string()).unwrap().unwrap_or_else(|e| panic!("seed {seed}: {e:?}"));
+            let call =
+                json!({"v": 1, "principal": principal, "action": action, "resource": resource, "context": context});
+            let answer =
+                plugin.authorize(set, &call.to_string()).unwrap().unwrap_or_else(|e| panic!("seed {seed}: {e:?}"));
             let came: Value = serde_json::from_str(&answer).unwrap();
             let decision = if expected.decision() == Decision::Allow { "allow" } else { "deny" };
             assert_eq!(came["decision"], decision, "seed {seed}: {call}");

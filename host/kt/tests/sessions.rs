@@ -1,0 +1,128 @@
+//! Whole sessions: what was typed, the exit code, stdout and stderr, as a person sees them.
+//!
+//! `INSTA_UPDATE=always cargo test -p cedargate-kt --test sessions` writes the snapshots anew.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const FRONTEND: &str = r#"{"id":"r-1","at":"2026-04-23T12:45:00Z",
+ "principal":{"id":"tok_frontend","name":"frontend-only","purpose":"general","principal_type":"api_token","status":"active",
+   "bindings":{"models":["gpt-4o","gpt-4o-mini"]}},
+ "request":{"action":"chat.completions","provider":"openai","model":"MODEL"}}"#;
+
+/// Runs `kt` in a folder and shows the session. Digests and times differ between builds and machines.
+fn session(folder: &Path, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kt"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| masked(std::str::from_utf8(bytes).unwrap());
+    format!(
+        "$ kt {}\nexit {}\n--- stdout\n{}--- stderr\n{}",
+        arguments.join(" "),
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+}
+
+/// Hides what follows `sha256:` and lines that speak of seconds.
+fn masked(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once("sha256:") {
+            out.push_str(before);
+            out.push_str("sha256:…");
+            rest = after.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        }
+        let timed =
+            rest.contains("per second") || rest.contains("/s") || rest.contains("p50") || rest.contains(" bytes");
+        out.push_str(if timed { "(a line with a measure)" } else { rest });
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn authorize_allows_and_denies_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let allow = session(folder.path(), &["authorize", "-"], &FRONTEND.replace("MODEL", "gpt-4o"));
+    let deny = session(folder.path(), &["authorize", "-"], &FRONTEND.replace("MODEL", "o3"));
+    insta::assert_snapshot!("authorize", format!("{allow}\n{deny}"));
+}
+
+#[test]
+fn authorize_says_what_is_wrong_with_its_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sessions = String::new();
+    for input in [
+        "",
+        "null",
+        "{}",
+        "{\"id\":\"x\"",
+        &FRONTEND.replace("\"status\"", "\"state\""),
+        &FRONTEND.replace("\"MODEL\"", "null"),
+    ] {
+        sessions += &session(folder.path(), &["authorize", "-"], input);
+        sessions += "\n";
+    }
+    sessions += &session(folder.path(), &["authorize", "missing.json"], "");
+    insta::assert_snapshot!("authorize-input", sessions);
+}
+
+#[test]
+fn replay_names_mismatches_and_unreadable_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = FRONTEND.replace('\n', "");
+    let expect = |text: &str, expect: &str| format!("{},\"expect\":{expect}}}\n", text.strip_suffix('}').unwrap());
+    let records = [
+        expect(&line.replace("MODEL", "gpt-4o"), r#"{"decision":"allow"}"#),
+        expect(&line.replace("MODEL", "o3"), r#"{"decision":"allow"}"#),
+        "not a record\n".to_owned(),
+        format!("{}\n", line.replace("MODEL", "gpt-4o")),
+    ];
+    fs::write(folder.path().join("records.jsonl"), records.concat()).unwrap();
+    fs::write(folder.path().join("good.jsonl"), &records[0]).unwrap();
+    let good = session(folder.path(), &["replay", "good.jsonl"], "");
+    let bad = session(folder.path(), &["replay", "records.jsonl", "missing.jsonl"], "");
+    insta::assert_snapshot!("replay", format!("{good}\n{bad}"));
+}
+
+#[test]
+fn policy_check_points_at_every_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/schema.cedarschema");
+    fs::copy(schema, folder.path().join("schema.cedarschema")).unwrap();
+    fs::write(
+        folder.path().join("a.cedar"),
+        "permit(principal, action, resource);\n\n@id(\"b\")\n@status(\"200\")\nforbid(principal, action, resource);\n\n\
+         @id(\"c\")\npermit(principal, action, resource) when { principal.colour == \"red\" };\n",
+    )
+    .unwrap();
+    fs::write(folder.path().join("b.cedar"), "@id(\"d\")\npermit(principal action, resource);\n").unwrap();
+    insta::assert_snapshot!("policy-check", session(folder.path(), &["policy", "check", "."], ""));
+}
+
+#[test]
+fn a_lock_is_written_checked_and_honoured() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/schema.cedarschema");
+    fs::copy(schema, folder.path().join("schema.cedarschema")).unwrap();
+    fs::write(folder.path().join("a.cedar"), "@id(\"a\")\npermit(principal, action, resource);\n").unwrap();
+    let mut sessions = session(folder.path(), &["policy", "lock", "."], "");
+    sessions += &session(folder.path(), &["policy", "lock", ".", "--check"], "");
+    fs::write(folder.path().join("b.cedar"), "@id(\"b\")\npermit(principal, action, resource);\n").unwrap();
+    sessions += &session(folder.path(), &["policy", "lock", ".", "--check"], "");
+    sessions += &session(folder.path(), &["authorize", "--policies", ".", "-"], &FRONTEND.replace("MODEL", "gpt-4o"));
+    insta::assert_snapshot!("policy-lock", sessions);
+}
