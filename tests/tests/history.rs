@@ -105,7 +105,9 @@ fn say(compiled: &Compiled, history: History, cases: &[Case]) -> Said {
         _ => instance.loaded(&bundle).unwrap(),
     };
     if matches!(history, History::PrincipalsKept) {
-        cases.iter().rev().for_each(|case| drop(instance.prepare(set, case.principal.get()).unwrap().unwrap()));
+        cases.iter().rev().for_each(|case| {
+            instance.prepare(set, case.principal.get()).unwrap().unwrap();
+        });
     }
     if matches!(history, History::TwiceOver) {
         cases.iter().for_each(|case| drop(decide(&mut instance, set, case)));
