@@ -1,0 +1,1 @@
+//! API tokens: their secrets, their life cycle, and the store that keeps them.
