@@ -68,5 +68,5 @@ fn assemble(core: &str, contract: &str) -> Result<Vec<u8>> {
     let package = resolve.push_str("authz.wit", contract)?;
     let world = resolve.select_world(&[package], Some("plugin"))?;
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-    Ok(ComponentEncoder::default().validate(true).module(&module)?.encode()?)
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
 }

@@ -1,6 +1,7 @@
 //! Whole sessions: what was typed, the exit code, stdout and stderr, as a person sees them.
 //!
 //! `INSTA_UPDATE=always cargo test -p cedargate-kt --test sessions` writes the snapshots anew.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::Write as _;

@@ -143,7 +143,8 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<Code> {
     unsafe { Code::deserialize(engine, code) }.ok()
 }
 
-#[cfg(all(test, feature = "compiler"))]
+#[cfg(test)]
+#[cfg(feature = "compiler")]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
