@@ -1,1 +1,29 @@
 //! API tokens: their secrets, their life cycle, and the store that keeps them.
+//!
+//! A token has a stable id and one or more secrets. Only the SHA-256 of a secret is kept. What a token may do is
+//! decided by the policies from its profile; this crate says which profile a presented secret stands for.
+//!
+//! Nothing on the hot path waits for the database: [`Directory`] answers from memory, and [`Recorder`] writes later.
+
+mod clock;
+mod directory;
+mod record;
+mod secret;
+mod store;
+mod token;
+
+pub use clock::{CLOCK_BEHIND_MAX, Clock, ClockError, Skew};
+pub use directory::{Directory, DirectoryOptions, Entry, Lookup};
+pub use record::{
+    Batch, BudgetKey, Event, EventFilter, EventFilterError, LastUse, Owner, Recorder, RecorderOptions, Shadow,
+    UsageCount, UsageKey, Verdict,
+};
+pub use secret::{
+    EnvSegment, EnvSegmentError, GenerateError, Malformed, PRESENTED_BYTES_MAX, Prefix, Presented, SECRET_PATTERN,
+    Secret, SecretHash, SecretHashError,
+};
+pub use store::{RecordStore, Store, StoreError, StoredSecret, TokenStore, Work};
+pub use token::{
+    Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,
+    UnknownLabel, UnknownStatus, Window,
+};

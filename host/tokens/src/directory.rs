@@ -1,0 +1,118 @@
+//! Who presents this secret? Answered from memory.
+
+mod entry;
+mod follow;
+mod shards;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::secret::{Malformed, Presented, SecretHash};
+use crate::store::{Store, StoreError};
+
+pub use entry::Entry;
+use follow::Freshness;
+use shards::Shards;
+
+/// How a directory keeps up with its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryOptions {
+    /// How long to wait between two looks for changes by other processes.
+    pub poll_every: Duration,
+    /// How long look-ups are answered while the store cannot be read.
+    pub stale_after: Duration,
+}
+
+impl Default for DirectoryOptions {
+    /// Looks every 200 ms, so that a change is seen within a second, and gives up after 5 seconds.
+    fn default() -> Self {
+        Self { poll_every: Duration::from_millis(200), stale_after: Duration::from_secs(5) }
+    }
+}
+
+/// The answer of a look-up.
+#[derive(Debug)]
+pub enum Lookup<P> {
+    /// The secret stands for this token. Whether it is still accepted is for the policies to say.
+    Found(Arc<Entry<P>>),
+    /// No token ever had this secret.
+    Unknown,
+    /// The store has not been readable for too long, so that nobody can say: 503, never 401.
+    Unavailable,
+}
+
+/// All secrets of a store, by their hashes. Cheap to clone.
+///
+/// `P` is what a host prepares for an entry once: see [`Entry::prepared`].
+///
+/// A change that is made in this process is seen by every look-up that begins after the change returned; one by
+/// another process within a second. Ended secrets are known for ever: they are found, and denied.
+pub struct Directory<P> {
+    shared: Arc<Shared<P>>,
+}
+
+struct Shared<P> {
+    secrets: Shards<P>,
+    fresh: Freshness,
+}
+
+impl<P: Send + Sync + 'static> Directory<P> {
+    /// Loads all secrets, and follows the store as long as any clone of the directory lives. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store cannot be read now.
+    pub async fn start(store: Arc<dyn Store>, options: DirectoryOptions) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared { secrets: Shards::default(), fresh: Freshness::new(options.stale_after) });
+        follow::start(store, Arc::clone(&shared), options.poll_every).await?;
+        Ok(Self { shared })
+    }
+
+    /// Looks up what a client presents.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] where it can be no secret; nothing was looked up.
+    pub fn present(&self, text: &str) -> Result<Lookup<P>, Malformed> {
+        Presented::parse(text).map(|presented| self.look_up(&presented.hash()))
+    }
+
+    /// Looks up a secret by its hash.
+    #[must_use]
+    pub fn look_up(&self, hash: &SecretHash) -> Lookup<P> {
+        if !self.is_available() {
+            return Lookup::Unavailable;
+        }
+        self.shared.secrets.get(hash).map_or(Lookup::Unknown, Lookup::Found)
+    }
+
+    /// Whether look-ups are answered: what a readiness check wants to know.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.shared.fresh.is_fresh()
+    }
+
+    /// How many secrets are known, ended ones too.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.secrets.len()
+    }
+
+    /// Whether no secret is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<P> Clone for Directory<P> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<P> std::fmt::Debug for Directory<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").finish_non_exhaustive()
+    }
+}

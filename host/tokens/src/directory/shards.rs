@@ -1,0 +1,75 @@
+//! A map in many parts, so that a change never keeps look-ups waiting.
+
+use std::collections::HashMap;
+use std::collections::hash_map;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::entry::Entry;
+use crate::secret::SecretHash;
+
+/// Parts of the map. Each grows by itself: copying one while it grows takes a 256th of what copying all would.
+const SHARDS: usize = 256;
+
+type Shard<P> = HashMap<SecretHash, Arc<Entry<P>>, BuildHasherDefault<FirstBytes>>;
+
+pub(super) struct Shards<P> {
+    shards: Box<[RwLock<Shard<P>>]>,
+}
+
+impl<P> Default for Shards<P> {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
+    }
+}
+
+impl<P> Shards<P> {
+    fn shard(&self, hash: &SecretHash) -> Option<&RwLock<Shard<P>>> {
+        // The last byte chooses the part; the map inside it uses the first eight.
+        hash.as_bytes().last().and_then(|byte| self.shards.get(usize::from(*byte)))
+    }
+
+    pub(super) fn get(&self, hash: &SecretHash) -> Option<Arc<Entry<P>>> {
+        let shard = self.shard(hash)?.read().unwrap_or_else(PoisonError::into_inner);
+        shard.get(hash).cloned()
+    }
+
+    /// Puts an entry in the place of an older one; a newer one stays.
+    pub(super) fn put(&self, hash: SecretHash, entry: Entry<P>) {
+        let Some(shard) = self.shard(&hash) else { return };
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        match shard.entry(hash) {
+            hash_map::Entry::Vacant(place) => {
+                place.insert(Arc::new(entry));
+            }
+            // INVARIANT: a change that was read from the store before another was made here never undoes it.
+            hash_map::Entry::Occupied(mut place) => {
+                if place.get().revision() < entry.revision() {
+                    place.insert(Arc::new(entry));
+                }
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+}
+
+/// Takes eight bytes of a hash as they are: they are spread well already, and nobody can choose them.
+#[derive(Default)]
+struct FirstBytes {
+    hash: u64,
+}
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.hash = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}

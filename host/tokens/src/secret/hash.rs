@@ -1,0 +1,75 @@
+//! What is kept of a secret.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// The SHA-256 of a whole secret as it is presented. A secret has at least 256 random bits, so that a fast hash
+/// without salt tells nothing about it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretHash([u8; 32]);
+
+impl Hash for SecretHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+/// The text is not a SHA-256 in hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a SHA-256: write 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them")]
+pub struct SecretHashError;
+
+impl SecretHash {
+    pub(super) fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// The hash with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the hash.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What is shown of a key of another system: `sha256:` and 12 digits of its hash.
+    #[must_use]
+    pub fn public_part(&self) -> String {
+        let digits: String = self.0.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{digits}")
+    }
+}
+
+impl FromStr for SecretHash {
+    type Err = SecretHashError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix("sha256:").unwrap_or(text);
+        if digits.len() != 64 || !digits.is_ascii() {
+            return Err(SecretHashError);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| SecretHashError)?;
+            // `from_str_radix` takes a sign, which is not a digit.
+            if pair.starts_with('+') {
+                return Err(SecretHashError);
+            }
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| SecretHashError)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretHash({}…)", self.public_part())
+    }
+}

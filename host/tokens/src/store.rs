@@ -1,0 +1,110 @@
+//! Where tokens, their history and their use are kept.
+//!
+//! The rules of a token's life stand in [`crate::Tokens`]; a store only keeps states, all or nothing. So another
+//! database has little to do: three small traits.
+
+mod error;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use cedargate::model::Timestamp;
+
+use crate::record::{Batch, BudgetKey, Event, EventFilter};
+use crate::secret::SecretHash;
+use crate::token::Token;
+
+pub use error::StoreError;
+
+/// What a method of a store returns.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A store of tokens and of everything that is recorded about them.
+pub trait Store: TokenStore + RecordStore + fmt::Debug {}
+
+impl<S: TokenStore + RecordStore + fmt::Debug> Store for S {}
+
+/// Keeps tokens.
+pub trait TokenStore: Send + Sync + 'static {
+    /// The newest time that anything was stored at, unless nothing was.
+    fn newest(&self) -> Work<'_, Option<Timestamp>>;
+
+    /// Takes this for the newest time from now on.
+    fn forget_newest(&self, now: Timestamp) -> Work<'_, ()>;
+
+    /// The secrets of tokens that were changed after a revision, in the order of revisions, those of at most
+    /// `tokens_max` tokens; empty where there are no more.
+    ///
+    /// Revisions must become visible in their order: whoever has seen one never misses an earlier one.
+    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Vec<StoredSecret>>;
+}
+
+/// Keeps what is recorded about the use of tokens.
+pub trait RecordStore: Send + Sync + 'static {
+    /// Writes a batch, all or nothing.
+    fn write<'a>(&'a self, batch: &'a Batch) -> Work<'a, ()>;
+
+    /// What was spent in windows that have not ended at this time.
+    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>>;
+
+    /// Events that match, with their numbers, oldest first: the last `limit` of them, or the first `limit` after a
+    /// number.
+    fn events<'a>(&'a self, filter: &'a EventFilter, after: Option<i64>, limit: u32) -> Work<'a, Vec<(i64, Event)>>;
+}
+
+/// A secret of a token, with what a look-up of it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// What the secret is looked up by.
+    pub hash: SecretHash,
+    /// Which of the token's secrets it is.
+    pub version: u32,
+    /// The id of the token.
+    pub token_id: String,
+    /// The name of the token.
+    pub name: String,
+    /// The team of the token.
+    pub team_id: Option<String>,
+    /// The rest of the token's [`crate::Grant`], as JSON.
+    pub grant: String,
+    /// The token's allowances, as JSON.
+    pub allowances: Option<String>,
+    /// Whether the token is switched off.
+    pub disabled: bool,
+    /// Whether the token or this secret of it was revoked.
+    pub revoked: bool,
+    /// The end of the grace period of a superseded secret.
+    pub grace_until: Option<Timestamp>,
+    /// The revision of the token.
+    pub revision: i64,
+}
+
+impl StoredSecret {
+    /// The secrets of a token as its store would return them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] where the token cannot be written as JSON, which no value of the type is.
+    pub fn of(token: &Token) -> Result<Vec<Self>, StoreError> {
+        let grant = serde_json::to_string(&token.grant).map_err(StoreError::invalid)?;
+        let allowances = match token.allowances.is_empty() {
+            true => None,
+            false => Some(serde_json::to_string(&token.allowances).map_err(StoreError::invalid)?),
+        };
+        let secrets = token.secrets.iter().map(|version| Self {
+            hash: version.hash,
+            version: version.version,
+            token_id: token.id.clone(),
+            name: token.name.clone(),
+            team_id: token.grant.team_id.clone(),
+            grant: grant.clone(),
+            allowances: allowances.clone(),
+            disabled: token.disabled_at.is_some(),
+            revoked: token.revoked_at.is_some() || version.revoked_at.is_some(),
+            grace_until: version.grace_until,
+            revision: token.revision,
+        });
+        Ok(secrets.collect())
+    }
+}

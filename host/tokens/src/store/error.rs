@@ -1,0 +1,70 @@
+//! What can be wrong with a store.
+
+use std::path::PathBuf;
+
+/// The store cannot do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no file, and it was not to be made.
+    #[error("there is no token store `{path}`: `kt tokens create --store {path}` makes it")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file or its folder cannot be used.
+    #[error("cannot use the token store `{path}`: {why}")]
+    Place {
+        /// The file or the folder.
+        path: PathBuf,
+        /// What is wrong, with a cure.
+        why: String,
+    },
+    /// The file is no store of this system.
+    #[error("`{path}` is not a token store: name another file with `--store`")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version.
+    #[error("the token store was written by a newer version (format {found}, this one knows {known}): update `kt`")]
+    Newer {
+        /// The format of the file.
+        found: i64,
+        /// The newest format that is known.
+        known: i64,
+    },
+    /// The file or its file system may only be read.
+    #[error("the token store can only be read: check the file system, and that the file is yours to write")]
+    ReadOnly,
+    /// There is no room left.
+    #[error("there is no room left for the token store: make room on its file system")]
+    Full,
+    /// The file is damaged.
+    #[error("the token store is damaged: restore it from a backup, or save what is left with `sqlite3 FILE .recover`")]
+    Corrupt,
+    /// Another process holds the store for too long.
+    #[error("another process holds the token store: try again")]
+    Busy,
+    /// A token was changed by somebody else at the same time.
+    #[error("the token was changed by somebody else at the same time: try again")]
+    Conflict,
+    /// The name of a token is taken by a live one.
+    #[error("a live token has this name")]
+    NameTaken,
+    /// A secret is known already.
+    #[error("this secret is known already")]
+    SecretKnown,
+    /// A stored value is not what it should be.
+    #[error("the token store holds what cannot be understood: {0}")]
+    Invalid(String),
+    /// The database failed in another way.
+    #[error("the token store failed: {0}")]
+    Failed(String),
+}
+
+impl StoreError {
+    pub(crate) fn invalid(error: impl std::fmt::Display) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
