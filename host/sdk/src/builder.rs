@@ -6,9 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bundle::Bundle;
+#[cfg(feature = "compiler")]
 use crate::code_cache::CodeCache;
 use crate::component::Component;
-use crate::engine::Runtime;
+use crate::engine::{CodeSource, Runtime};
 use crate::error::{BuildError, EngineError};
 use crate::metrics::Metrics;
 use crate::observer::Observer;
@@ -36,6 +37,7 @@ const LOAD_MEMORY_BYTES: usize = 512 << 20;
 pub struct PdpBuilder {
     bundle: Bundle,
     component: Component,
+    #[cfg(feature = "compiler")]
     cache: CodeCache,
     precompiled: Option<&'static [u8]>,
     allowance: Allowance,
@@ -48,6 +50,7 @@ impl PdpBuilder {
         Self {
             bundle: Bundle::default_set(),
             component: Component::built_in(),
+            #[cfg(feature = "compiler")]
             cache: CodeCache::user(),
             precompiled: None,
             allowance: Allowance {
@@ -114,6 +117,7 @@ impl PdpBuilder {
     }
 
     /// Where compiled code is kept. Default: the user's cache folder.
+    #[cfg(feature = "compiler")]
     pub fn cache_dir(mut self, cache: CodeCache) -> Self {
         self.cache = cache;
         self
@@ -152,18 +156,29 @@ impl PdpBuilder {
     /// [`BuildError::Engine`] where the component cannot be compiled, linked or run on this machine;
     /// [`BuildError::Load`] where the policies cannot be loaded.
     pub fn build(self) -> Result<Pdp, BuildError> {
-        let Self { bundle, component, cache, precompiled, allowance, observer, timings } = self;
+        let source = self.code_source()?;
+        let Self { bundle, component, allowance, observer, timings, .. } = self;
         let worker = Worker::start().map_err(EngineError::thread)?;
         let metrics = Metrics::default();
         let settings = allowance.clone();
         // On the SDK's own thread, whose stack is large enough whatever thread builds.
         let built = worker.run(move || -> Result<_, BuildError> {
-            let runtime = Runtime::shared(&component, &cache, precompiled)?;
+            let runtime = Runtime::shared(&component, &source)?;
             let set = PolicySet::load(&runtime, &bundle, &settings, &metrics)?;
             Ok((runtime, set, metrics))
         });
         let ended = || EngineError::Engine { cause: "the thread that loads ended early".to_owned() };
         let (runtime, set, metrics) = built.wait().ok_or_else(ended)??;
         Ok(Pdp::assemble(runtime, set, metrics, allowance, observer, timings, worker))
+    }
+
+    #[cfg(feature = "compiler")]
+    fn code_source(&self) -> Result<CodeSource, EngineError> {
+        Ok(self.precompiled.map_or_else(|| CodeSource::Compiler(self.cache.clone()), CodeSource::Ahead))
+    }
+
+    #[cfg(not(feature = "compiler"))]
+    fn code_source(&self) -> Result<CodeSource, EngineError> {
+        self.precompiled.map(CodeSource::Ahead).ok_or(EngineError::NoCode)
     }
 }

@@ -13,6 +13,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component as Code;
 
 use crate::component::hex;
+use crate::error::EngineError;
 use crate::trusted::{Distrust, TrustedFolder};
 
 /// Starts every file, with the version of this layout.
@@ -69,28 +70,32 @@ impl CodeCache {
     }
 
     /// The compiled code of the component with this digest, where it can be trusted.
-    pub(crate) fn load(&self, engine: &Engine, component: &str) -> Option<Code> {
-        let path = self.path()?;
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ExecutableMemory`], since compiling again would end the same way.
+    pub(crate) fn load(&self, engine: &Engine, component: &str) -> Result<Option<Code>, EngineError> {
+        let Some(path) = self.path() else { return Ok(None) };
         let name = file_name(engine, component);
         let read = || -> Result<Option<Vec<u8>>, Distrust> { TrustedFolder::open(&path)?.read(&name, FILE_BYTES_MAX) };
         match read() {
-            Ok(None) => None,
-            Ok(Some(bytes)) => {
-                let code = checked(&bytes, &name).and_then(|code| deserialize(engine, code));
-                if code.is_none() {
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) => match checked(&bytes, &name).map(|code| deserialize(engine, code)) {
+                Some(Ok(code)) => Ok(Some(code)),
+                Some(Err(error @ EngineError::ExecutableMemory { .. })) => Err(error),
+                _ => {
                     tracing::warn!(folder = %path.display(), file = name, "compiled code is damaged: compiling again");
+                    Ok(None)
                 }
-                code
-            }
+            },
             Err(reason) => {
                 tracing::warn!(folder = %path.display(), %reason, "compiled code is not trusted: compiling again");
-                None
+                Ok(None)
             }
         }
     }
 
     /// Keeps compiled code. What cannot be kept is compiled again at the next start.
-    #[cfg(feature = "compiler")]
     pub(crate) fn store(&self, engine: &Engine, component: &str, code: &Code) {
         let Some(path) = self.path() else { return };
         let name = file_name(engine, component);
@@ -135,16 +140,15 @@ fn checked<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 #[expect(unsafe_code, reason = "compiled code is loaded, after all of the above")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Code> {
+fn deserialize(engine: &Engine, code: &[u8]) -> Result<Code, EngineError> {
     // SAFETY: the bytes were written by `store` of this user: the folder, its parents and the file belong to him
     // or to root and can be written to by nobody else, as their open handles said, and these same bytes, in
     // memory of this process, have the digest that was written with them. The engine itself refuses code of
     // another version or other settings.
-    unsafe { Code::deserialize(engine, code) }.ok()
+    unsafe { Code::deserialize(engine, code) }.map_err(EngineError::precompiled)
 }
 
 #[cfg(test)]
-#[cfg(feature = "compiler")]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -186,7 +190,11 @@ mod tests {
         }
 
         fn loads(&self) -> bool {
-            CodeCache::folder(&self.folder).load(&self.engine, DIGEST).is_some()
+            self.loads_from(&CodeCache::folder(&self.folder), DIGEST)
+        }
+
+        fn loads_from(&self, cache: &CodeCache, component: &str) -> bool {
+            cache.load(&self.engine, component).unwrap().is_some()
         }
     }
 
@@ -196,8 +204,8 @@ mod tests {
         assert_eq!(fs::read_dir(&cached.folder).unwrap().count(), 1, "a temporary file was left");
         assert_eq!(fs::metadata(&cached.file).unwrap().permissions().mode() & 0o777, 0o600);
         let cache = CodeCache::folder(&cached.folder);
-        assert!(cache.load(&cached.engine, "sha256:another").is_none());
-        assert!(CodeCache::disabled().load(&cached.engine, DIGEST).is_none());
+        assert!(!cached.loads_from(&cache, "sha256:another"));
+        assert!(!cached.loads_from(&CodeCache::disabled(), DIGEST));
     }
 
     #[test]
@@ -221,9 +229,9 @@ mod tests {
         let cache = CodeCache::folder(&inner);
         let code = Code::from_binary(&cached.engine, EMPTY).unwrap();
         cache.store(&cached.engine, DIGEST, &code);
-        assert!(cache.load(&cached.engine, DIGEST).is_some());
+        assert!(cached.loads_from(&cache, DIGEST));
         fs::set_permissions(&cached.folder, Permissions::from_mode(0o1777)).unwrap();
-        assert!(cache.load(&cached.engine, DIGEST).is_none());
+        assert!(!cached.loads_from(&cache, DIGEST));
     }
 
     #[test]
@@ -232,7 +240,7 @@ mod tests {
         let link = cached.folder.with_file_name("cache-links-link");
         let _ = fs::remove_file(&link);
         symlink(&cached.folder, &link).unwrap();
-        assert!(CodeCache::folder(&link).load(&cached.engine, DIGEST).is_none());
+        assert!(!cached.loads_from(&CodeCache::folder(&link), DIGEST));
         let moved = cached.folder.join("moved");
         fs::rename(&cached.file, &moved).unwrap();
         symlink(&moved, &cached.file).unwrap();
@@ -264,7 +272,7 @@ mod tests {
         fs::create_dir(&cached.file).unwrap();
         assert!(!cached.loads());
         for path in ["relative/folder", "/tmp/../tmp/cedargate"] {
-            assert!(CodeCache::folder(path).load(&cached.engine, DIGEST).is_none(), "{path}");
+            assert!(!cached.loads_from(&CodeCache::folder(path), DIGEST), "{path}");
         }
     }
 }

@@ -10,6 +10,7 @@ use wasmtime::component::{Component as Code, Linker};
 use wasmtime::{Config, Engine};
 
 use crate::bindings::PluginPre;
+#[cfg(feature = "compiler")]
 use crate::code_cache::CodeCache;
 use crate::component::Component;
 use crate::error::EngineError;
@@ -20,6 +21,15 @@ pub(crate) const TICK_MS: u64 = 1;
 
 /// What a call may use of the thread's own stack. The guest's stack proper lies in its linear memory.
 pub(crate) const WASM_STACK_BYTES: usize = 256 << 10;
+
+/// Where the machine code of a component comes from.
+pub(crate) enum CodeSource {
+    /// Compiled by this process, or by an earlier one that kept it.
+    #[cfg(feature = "compiler")]
+    Compiler(CodeCache),
+    /// Compiled ahead, and vouched for by the caller of `PdpBuilder::precompiled`.
+    Ahead(&'static [u8]),
+}
 
 /// A compiled component with the engine that runs it. It belongs to the process that made it: after a `fork`
 /// nothing advances the clock of deadlines, so nothing may be entered.
@@ -32,11 +42,7 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     /// The runtime of this process for this component, made at first use and shared afterwards.
-    pub(crate) fn shared(
-        component: &Component,
-        cache: &CodeCache,
-        precompiled: Option<&'static [u8]>,
-    ) -> Result<Arc<Self>, EngineError> {
+    pub(crate) fn shared(component: &Component, source: &CodeSource) -> Result<Arc<Self>, EngineError> {
         let mut runtimes = runtimes();
         if let Some(runtimes) = &mut runtimes {
             runtimes.retain(|runtime| runtime.strong_count() > 0);
@@ -45,18 +51,19 @@ impl Runtime {
                 return Ok(runtime);
             }
         }
-        let runtime = Arc::new(Self::new(component, cache, precompiled)?);
+        let runtime = Arc::new(Self::new(component, source)?);
         if let Some(runtimes) = &mut runtimes {
             runtimes.push(Arc::downgrade(&runtime));
         }
         Ok(runtime)
     }
 
-    fn new(component: &Component, cache: &CodeCache, precompiled: Option<&'static [u8]>) -> Result<Self, EngineError> {
+    fn new(component: &Component, source: &CodeSource) -> Result<Self, EngineError> {
         let engine = Engine::new(&config()).map_err(EngineError::engine)?;
-        let code = match precompiled {
-            Some(bytes) => deserialize(&engine, bytes)?,
-            None => cached_or_compiled(&engine, component, cache)?,
+        let code = match source {
+            #[cfg(feature = "compiler")]
+            CodeSource::Compiler(cache) => cached_or_compiled(&engine, component, cache)?,
+            CodeSource::Ahead(bytes) => deserialize(&engine, bytes)?,
         };
         // An empty linker: a component that imports anything does not link.
         let plugin = Linker::<StoreState>::new(&engine)
@@ -117,17 +124,12 @@ fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Code, EngineError> {
 
 #[cfg(feature = "compiler")]
 fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache) -> Result<Code, EngineError> {
-    if let Some(code) = cache.load(engine, component.digest()) {
+    if let Some(code) = cache.load(engine, component.digest())? {
         return Ok(code);
     }
     let code = Code::from_binary(engine, component.bytes()).map_err(EngineError::compile)?;
     cache.store(engine, component.digest(), &code);
     Ok(code)
-}
-
-#[cfg(not(feature = "compiler"))]
-fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache) -> Result<Code, EngineError> {
-    cache.load(engine, component.digest()).ok_or(EngineError::NoCode)
 }
 
 /// Compiles a component ahead of time, for hosts without a compiler ([`PdpBuilder::precompiled`]).

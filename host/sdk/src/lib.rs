@@ -3,7 +3,8 @@
 //! The decision is made by Cedar policies in a WebAssembly component that has no clock, no files and no network.
 //! This crate runs the component: it keeps the engine, the instances and the policies, and hands out decisions.
 //!
-//! ```
+#![cfg_attr(feature = "compiler", doc = "```")]
+#![cfg_attr(not(feature = "compiler"), doc = "```no_run")]
 //! use cedargate::{Pdp, model::{Profile, Request, Timestamp}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,8 +38,11 @@ mod batch;
 mod bindings;
 mod builder;
 mod bundle;
+#[cfg(feature = "compiler")]
 mod code_cache;
 mod component;
+#[cfg(feature = "compiler")]
+mod component_info;
 mod convert;
 mod decider;
 mod decision;
@@ -67,13 +71,17 @@ mod reply;
 mod retry;
 mod settings;
 mod stack;
+#[cfg(feature = "compiler")]
 mod trusted;
 mod worker;
 
 pub use builder::PdpBuilder;
 pub use bundle::{Bundle, BundleError, write_lock};
+#[cfg(feature = "compiler")]
 pub use code_cache::CodeCache;
-pub use component::{Component, ComponentInfo, component_info};
+pub use component::Component;
+#[cfg(feature = "compiler")]
+pub use component_info::{ComponentInfo, component_info};
 pub use decision::{Decision, Permit};
 pub use denial::Denial;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
@@ -93,6 +101,6 @@ pub use principal::Principal;
 pub use reload::ReloadReport;
 
 /// The example of the README is run as a test.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "compiler"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -131,6 +131,7 @@ fn check_contract(abi: &str) -> Result<(), LoadError> {
 
 /// What the component says of itself.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(feature = "compiler"), expect(dead_code, reason = "described by builds with the compiler only"))]
 pub(crate) struct Abi {
     pub(crate) contract: String,
     pub(crate) plugin: String,
