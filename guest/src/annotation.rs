@@ -1,9 +1,10 @@
 //! What the annotations of a policy say about a denial, checked when it is loaded.
 
 use cedar_policy_core::ast::{Effect, Policy};
+use serde::{Deserialize, Serialize};
 
 /// The class of a forbid: the status that its denial has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// 401: who asks is not known to be who they say.
     Unauthenticated,
@@ -26,7 +27,7 @@ impl Class {
 }
 
 /// What a forbid's denial carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
     /// Its class.
     pub class: Class,

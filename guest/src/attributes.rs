@@ -4,23 +4,12 @@
 //! that the schema says; a time, a duration, an address and a decimal are written as strings. Cedar's escapes
 //! `__entity` and `__extn` are refused, so that who fills in an attribute cannot choose its type.
 
-use crate::limits::Limits;
+use crate::facts::Mentioned;
+use crate::import;
+use crate::names::TypeId;
+use crate::shape::{FieldShape, Shape};
 use crate::strict::{self, Json};
-use crate::value;
-use cedar_policy_core::ast::{Eid, EntityType, EntityUID, Value};
-use cedar_policy_core::validator::ValidatorSchema;
-use cedar_policy_core::validator::types::{Attributes, EntityKind, OpenTag, Type};
-use smol_str::SmolStr;
-use std::collections::BTreeMap;
-
-/// A converted value and the entities that it mentions.
-#[derive(Debug)]
-pub struct Converted {
-    /// The value.
-    pub value: Value,
-    /// The entities in it.
-    pub entities: Vec<EntityUID>,
-}
+use crate::val::Val;
 
 /// Why attributes do not conform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,62 +31,48 @@ pub enum AttributesError {
 ///
 /// # Errors
 /// [`AttributesError`].
-pub fn convert(
-    text: &str,
-    declared: Option<&Type>,
-    schema: &ValidatorSchema,
-    limits: &Limits,
-) -> Result<Converted, AttributesError> {
+pub fn convert(text: &str, declared: Option<&Shape>, seen: &mut Mentioned<'_>) -> Result<Val, AttributesError> {
     let json: Json = strict::from_str(text).map_err(AttributesError::Malformed)?;
-    let mut reader =
-        Reader { schema, depth_max: limits.attributes_depth, entities: Vec::new(), path: vec!["attributes".into()] };
-    let Some(declared) = declared else {
-        return Err(reader.refuse("is not declared by the bundle's schema"));
-    };
-    let value = reader.value(&json, declared)?;
-    Ok(Converted { value, entities: reader.entities })
+    let depth_max = seen.maker.limits.attributes_depth;
+    let mut reader = Reader { seen, depth_max, path: vec!["attributes".into()] };
+    match declared {
+        Some(declared) => reader.value(&json, declared),
+        None => Err(reader.refuse("is not declared by the bundle's schema")),
+    }
 }
 
-struct Reader<'s> {
-    schema: &'s ValidatorSchema,
+struct Reader<'r, 's> {
+    seen: &'r mut Mentioned<'s>,
     depth_max: usize,
-    entities: Vec<EntityUID>,
     path: Vec<String>,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn refuse(&self, why: impl Into<String>) -> AttributesError {
         AttributesError::Conform { path: self.path.join("."), why: why.into() }
     }
 
-    fn value(&mut self, json: &Json, ty: &Type) -> Result<Value, AttributesError> {
+    fn value(&mut self, json: &Json, shape: &Shape) -> Result<Val, AttributesError> {
         if self.path.len() > self.depth_max {
             return Err(self.refuse(format!("is nested deeper than {} levels", self.depth_max)));
         }
-        match (ty, json) {
-            (Type::Bool(_), Json::Bool(value)) => Ok((*value).into()),
-            (Type::Long, Json::Number(value)) => Ok((*value).into()),
-            (Type::String, Json::Text(value)) => Ok(value.as_str().into()),
-            (Type::Entity(EntityKind::Entity(lub)), _) => match lub.get_single_entity() {
-                Some(ty) => self.entity(json, ty),
-                None => Err(self.refuse("has a type that cannot be written here")),
-            },
-            (Type::Set { element_type: Some(ty) }, Json::List(list)) => {
+        match (shape, json) {
+            (Shape::Bool, Json::Bool(value)) => Ok(Val::Bool(*value)),
+            (Shape::Long, Json::Number(value)) => Ok(Val::Long(*value)),
+            (Shape::Text, Json::Text(value)) => Ok(self.seen.text(value)),
+            (Shape::Entity { ty, choices }, _) => self.entity(json, *ty, choices.as_deref()),
+            (Shape::Set(element), Json::List(list)) => {
                 let mut out = Vec::with_capacity(list.len());
                 for (at, entry) in list.iter().enumerate() {
-                    out.push(self.within(at.to_string(), |r| r.value(entry, ty))?);
+                    out.push(self.within(at.to_string(), |r| r.value(entry, element))?);
                 }
-                Ok(Value::set(out, None))
+                Ok(self.seen.set(out))
             }
-            (Type::Record { attrs, open_attributes }, Json::Object(fields)) => {
-                self.record(fields, attrs, *open_attributes)
+            (Shape::Record { fields, open }, Json::Object(given)) => self.record(given, fields, *open),
+            (Shape::Extension { name, constructor }, Json::Text(text)) => {
+                import::construct(constructor, text).ok_or_else(|| self.refuse(format!("is not a {name}")))
             }
-            (Type::ExtensionType { name }, Json::Text(text)) => {
-                let constructor = if name.to_string() == "ipaddr" { "ip".to_owned() } else { name.to_string() };
-                value::call(&constructor, &[text.as_str().into()])
-                    .ok_or_else(|| self.refuse(format!("is not a {name}")))
-            }
-            _ => Err(self.refuse(format!("is not a {ty}"))),
+            _ => Err(self.refuse(format!("is not a {}", shape.name(&self.seen.maker.ground.vocabulary)))),
         }
     }
 
@@ -114,54 +89,44 @@ impl Reader<'_> {
 
     fn record(
         &mut self,
-        fields: &[(String, Json)],
-        attrs: &Attributes,
-        open: OpenTag,
-    ) -> Result<Value, AttributesError> {
-        let mut out: BTreeMap<SmolStr, Value> = BTreeMap::new();
-        for (field, json) in fields {
-            let Some(declared) = attrs.get_attr(field) else {
-                let why = if open == OpenTag::OpenAttributes {
-                    "has no declared type"
-                } else {
-                    "is not declared by the bundle's schema"
-                };
-                return self.within(field.clone(), |r| Err(r.refuse(why)));
+        given: &[(String, Json)],
+        fields: &[FieldShape],
+        open: bool,
+    ) -> Result<Val, AttributesError> {
+        let mut out = Vec::with_capacity(given.len());
+        for (name, json) in given {
+            let Some(declared) = fields.iter().find(|field| field.name == *name) else {
+                let why = if open { "has no declared type" } else { "is not declared by the bundle's schema" };
+                return self.within(name.clone(), |r| Err(r.refuse(why)));
             };
-            let value = self.within(field.clone(), |r| r.value(json, &declared.attr_type))?;
-            out.insert(field.as_str().into(), value);
+            let value = self.within(name.clone(), |r| r.value(json, &declared.shape))?;
+            out.push((declared.attr, value));
         }
-        for (field, declared) in attrs.iter() {
-            if declared.is_required() && !out.contains_key(field) {
-                return self.within(field.to_string(), |r| Err(r.refuse("is required by the bundle's schema")));
+        for declared in fields.iter().filter(|field| field.required) {
+            if !given.iter().any(|(name, _)| *name == declared.name) {
+                return self.within(declared.name.clone(), |r| Err(r.refuse("is required by the bundle's schema")));
             }
         }
-        Ok(Value::record_arc(std::sync::Arc::new(out), None))
+        Ok(self.seen.record(out))
     }
 
-    fn entity(&mut self, json: &Json, ty: &EntityType) -> Result<Value, AttributesError> {
+    fn entity(&mut self, json: &Json, ty: TypeId, choices: Option<&[String]>) -> Result<Val, AttributesError> {
+        let name = self.seen.maker.ground.vocabulary.type_name(ty);
         let id = match json {
             Json::Text(id) => id,
             Json::Object(fields) => match fields.as_slice() {
                 [(t, Json::Text(given)), (i, Json::Text(id))] | [(i, Json::Text(id)), (t, Json::Text(given))]
-                    if t == "type" && i == "id" && *given == ty.to_string() =>
+                    if t == "type" && i == "id" && given == name =>
                 {
                     id
                 }
-                _ => return Err(self.refuse(format!("is not an id of {ty}"))),
+                _ => return Err(self.refuse(format!("is not an id of {name}"))),
             },
-            _ => return Err(self.refuse(format!("is not an id of {ty}"))),
+            _ => return Err(self.refuse(format!("is not an id of {name}"))),
         };
-        let uid = EntityUID::from_components(ty.clone(), Eid::new(id.as_str()), None);
-        if cedar_policy_core::entities::conformance::validate_euid(
-            &cedar_policy_core::validator::CoreSchema::new(self.schema),
-            &uid,
-        )
-        .is_err()
-        {
-            return Err(self.refuse(format!("is not one of the ids that the schema lists for {ty}")));
+        if choices.is_some_and(|choices| !choices.contains(id)) {
+            return Err(self.refuse(format!("is not one of the ids that the schema lists for {name}")));
         }
-        self.entities.push(uid.clone());
-        Ok(uid.into())
+        Ok(self.seen.entity(ty, id))
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::limits::Limits;
 use crate::strict::{object, objects, present, present_object};
+use cedar_policy_core::ast::{Eid, EntityType, EntityUID};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::str::FromStr;
 
 /// What a set is loaded for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +114,15 @@ pub struct Uid {
     pub ty: String,
     /// The id.
     pub id: String,
+}
+
+impl Uid {
+    /// The entity. `None` where the type is none.
+    #[must_use]
+    pub fn entity(&self) -> Option<EntityUID> {
+        let ty = EntityType::from_str(&self.ty).ok()?;
+        Some(EntityUID::from_components(ty, Eid::new(self.id.as_str()), None))
+    }
 }
 
 impl Bundle {

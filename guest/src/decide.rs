@@ -1,17 +1,20 @@
 //! One decision: the outcome, its reasons, and how long it holds.
 
 use crate::annotation::Class;
-use crate::principal::{Plan, Principal};
-use crate::profile::{InputError, Request};
+use crate::code::Code;
+use crate::evaluate::{Fail, Scene};
+use crate::facts::{Maker, RequestFacts};
+use crate::memory::Verdict;
+use crate::plain;
+use crate::plan::{Plan, next_after};
+use crate::principal::Principal;
+use crate::profile::{self, Counters, InputError, Request};
 use crate::reads::Fields;
-use crate::set::Outcome;
-use crate::time::{Millis, NUMBER_MAX};
-use crate::value;
-use cedar_policy_core::ast::{Context, Request as CedarRequest};
-use cedar_policy_core::entities::{NoEntitiesSchema, TCComputation};
-use cedar_policy_core::evaluator::Evaluator;
-use cedar_policy_core::extensions::Extensions;
-use std::sync::Arc;
+use crate::rules::{Action, Effect, Rule, Rules};
+use crate::set::{Outcome, PolicySet};
+use crate::time::NUMBER_MAX;
+use crate::val::{Field, Heap, Scratch, Val, World};
+use crate::vocabulary::{Fact, Vocabulary};
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +45,60 @@ impl Decision {
     }
 }
 
-/// What the policies of a plan said.
+/// What the rules said.
 #[derive(Debug, Default)]
-struct Findings {
-    permits: Vec<u32>,
-    forbids: Vec<(Class, u32)>,
-    errors: Vec<u32>,
-    messages: Vec<String>,
+pub struct Findings {
+    /// The rules that are satisfied.
+    pub satisfied: Vec<u32>,
+    /// The rules that could not be evaluated, and why.
+    pub errors: Vec<(u32, String)>,
+}
+
+impl Findings {
+    fn note(&mut self, rule: u32, result: Result<bool, Fail>) {
+        match result {
+            Ok(true) => self.satisfied.push(rule),
+            Ok(false) => {}
+            Err(fail) => self.errors.push((rule, fail.to_string())),
+        }
+    }
+
+    /// Each rule once, ascending.
+    fn sort(&mut self) {
+        self.satisfied.sort_unstable();
+        self.satisfied.dedup();
+        self.errors.sort_unstable();
+        self.errors.dedup();
+    }
+}
+
+/// Memory that decisions use one after the other.
+#[derive(Debug)]
+pub struct Workspace {
+    heap: Heap,
+    scratch: Scratch,
+    opened: Vec<u32>,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self { heap: Heap::new(crate::names::Layer::Request), scratch: Scratch::default(), opened: Vec::new() }
+    }
+}
+
+impl Workspace {
+    /// Above this, memory that one request needed is given back.
+    const KEPT_MAX: usize = 1 << 12;
+
+    fn clear(&mut self) {
+        if self.heap.size() > Self::KEPT_MAX || self.opened.capacity() > Self::KEPT_MAX {
+            *self = Self::default();
+            return;
+        }
+        self.heap.clear();
+        self.scratch.clear();
+        self.opened.clear();
+    }
 }
 
 /// Decides a request.
@@ -57,85 +107,235 @@ struct Findings {
 /// [`InputError`]: what the client asked for cannot be asked, or the host's text is wrong.
 pub fn decide(principal: &Principal, at: i64, request: &str, counters: &str) -> Result<Decision, InputError> {
     let set = &principal.set;
-    let Some(maker) = set.maker() else {
+    let (Some(maker), Some(rules)) = (set.maker(), set.rules.as_ref()) else {
         return Err(InputError::Malformed("this set was loaded for the general door".into()));
     };
+    check(at, request, counters, set)?;
+    let mut work = set.workspace.take();
+    let asked = Asked { principal, set, maker, rules, at, request, counters };
+    let decided = asked.again(&mut work).unwrap_or_else(|| {
+        work.clear();
+        asked.afresh(&mut work)
+    });
+    work.clear();
+    set.workspace.replace(work);
+    decided
+}
+
+/// What can be said of a call before anything of it is read.
+fn check(at: i64, request: &str, counters: &str, set: &PolicySet) -> Result<(), InputError> {
     if !(-NUMBER_MAX..=NUMBER_MAX).contains(&at) {
         return Err(InputError::Malformed("`at` is beyond 2^53 milliseconds".into()));
     }
-    let request = Request::read(request, counters, set.limits())?;
-    let Some((id, action)) = set.action(&request.action) else {
-        return Err(InputError::Malformed("this set has no actions".into()));
-    };
-    let facts = maker.request(id, action.takes, &request, &principal.networks)?;
-    let mut context = facts.context;
-    context.set_some("at", value::datetime(Millis(at)));
-    let entities = principal
-        .entities
-        .clone()
-        .upsert_entities(
-            facts.entities.into_iter().chain(set.statics.get(&action.uid).cloned()),
-            None::<&NoEntitiesSchema>,
-            TCComputation::AssumeAlreadyComputed,
-            Extensions::all_available(),
-        )
-        .map_err(|error| InputError::Invalid(error.to_string()))?;
-    let asked = CedarRequest::new_unchecked(
-        principal.uid.clone().into(),
-        action.uid.clone().into(),
-        facts.resource.into(),
-        Some(Context::Value(Arc::new(context.into_map()))),
-    );
-    let plan = principal.plan(id);
-    let evaluator = Evaluator::new(asked, &entities, Extensions::all_available());
-    Ok(conclude(principal, &plan, evaluate(principal, &plan, &evaluator), at))
+    profile::bytes("request", request.len().saturating_add(counters.len()), set.limits())
 }
 
-/// Evaluates every policy of the plan: no early end, since an error after a satisfied forbid still counts.
-fn evaluate(principal: &Principal, plan: &Plan, evaluator: &Evaluator<'_>) -> Findings {
-    let mut findings = Findings::default();
-    for &at in &plan.policies {
-        let Some(entry) = principal.set.entry(at) else { continue };
-        match (evaluator.evaluate(&entry.policy), &entry.denial) {
-            (Ok(false), _) => {}
-            (Ok(true), None) => findings.permits.push(at),
-            (Ok(true), Some(denial)) => findings.forbids.push((denial.class, at)),
-            (Err(error), _) => {
-                findings.errors.push(at);
-                findings.messages.push(error.to_string());
+#[derive(Clone, Copy)]
+struct Asked<'s> {
+    principal: &'s Principal,
+    set: &'s PolicySet,
+    maker: Maker<'s>,
+    rules: &'s Rules,
+    at: i64,
+    request: &'s str,
+    counters: &'s str,
+}
+
+impl<'s> Asked<'s> {
+    fn scene<'w>(&self, work: (&'w Heap, &'w Scratch), action: &Action, resource: Val, context: Val) -> Scene<'w>
+    where
+        's: 'w,
+    {
+        let code: &'s Code = &self.rules.code;
+        let (request, scratch) = work;
+        let world = World { set: &self.rules.ground.heap, principal: &self.principal.facts.heap, request, scratch };
+        let action = Val::Entity(Vocabulary::ACTION, action.facts.action);
+        Scene { code, world, principal: self.principal.facts.principal, action, resource, context }
+    }
+
+    /// Decides a request that is remembered. `None` where it is not.
+    fn again(&self, work: &mut Workspace) -> Option<Result<Decision, InputError>> {
+        let (action, verdict) = self.set.memory.borrow_mut().get(self.principal.number, self.request)?;
+        if !(verdict.from..verdict.until).contains(&self.at) {
+            return None;
+        }
+        let action = self.rules.actions.get(action as usize)?;
+        let counters = match Counters::read_checked(self.counters) {
+            _ if self.counters.is_empty() => Counters::default(),
+            Ok(counters) => counters,
+            Err(error) => return Some(Err(error)),
+        };
+        let (own, heap) = (&self.principal.facts.heap, &mut work.heap);
+        let context = self.maker.bare_request(&action.facts, counters.all(), own, heap);
+        let context = with_time(context, self.at, &mut work.heap);
+        let scene = self.scene((&work.heap, &work.scratch), action, Val::Bool(false), context);
+        let mut findings = Findings { satisfied: verdict.satisfied.clone(), errors: Vec::new() };
+        for (rule, open) in &verdict.open {
+            if let Some(it) = self.rules.rule(*rule) {
+                findings.note(*rule, self.open_holds(it, *open, &scene));
             }
         }
+        let plans = self.principal.plans.borrow();
+        let plan = plans.get(&action.number)?;
+        Some(Ok(self.conclude(action, plan, findings)))
     }
-    findings
+
+    fn open_holds(&self, rule: &Rule, open: u64, scene: &Scene<'_>) -> Result<bool, Fail> {
+        for (bit, conjunct) in self.rules.conjuncts(rule).iter().enumerate() {
+            if open & (1 << bit) != 0 && !scene.holds(conjunct.node)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn afresh(&self, work: &mut Workspace) -> Result<Decision, InputError> {
+        let request = Request::read(self.request, self.counters, self.set.limits())?;
+        let action = self.rules.action(&request.action).or_else(|| self.rules.action(crate::set::UNKNOWN_ACTION));
+        let Some(action) = action else {
+            return Err(InputError::Malformed("this set has no actions".into()));
+        };
+        let RequestFacts { resource, context } =
+            self.maker.request(&action.facts, &request, &self.principal.facts, &mut work.heap)?;
+        let context = with_time(context, self.at, &mut work.heap);
+        let scene = self.scene((&work.heap, &work.scratch), action, resource, context);
+        let mut plans = self.principal.plans.borrow_mut();
+        let plan = plans.entry(action.number).or_insert_with(|| Plan::new(self.rules, action, &scene));
+        if !self.set.compiled {
+            let findings = plain::evaluate(self.set, &scene)?;
+            let decision = self.conclude(action, plan, findings);
+            return Ok(Decision { until: self.at, reads: Fields::ALL, ..decision });
+        }
+        plan.use_at(self.at, self.rules, action, &scene);
+        self.rules.index.for_request(&scene, |rule| {
+            if self.rules.admits(rule, action) {
+                work.opened.push(rule);
+            }
+        });
+        let mut findings = Findings::default();
+        for rule in work.opened.iter().copied().chain(plan.rules()) {
+            if let Some(it) = self.rules.rule(rule) {
+                findings.note(rule, self.rules.holds(it, &scene));
+            }
+        }
+        // A text with counters of its own is not seen again, and what errs is not worth remembering.
+        if findings.errors.is_empty() && !request.own_counters {
+            self.remember(action, plan, &work.opened, &scene, &findings);
+        }
+        Ok(self.conclude(action, plan, findings))
+    }
+
+    fn remember(&self, action: &Action, plan: &mut Plan, opened: &[u32], scene: &Scene<'_>, findings: &Findings) {
+        let mut open: Vec<(u32, u64)> = Vec::new();
+        for rule in opened.iter().copied().chain(plan.rules()) {
+            let Some(it) = self.rules.rule(rule).filter(|it| it.varies) else { continue };
+            match self.opens(it, scene) {
+                Opens::Never => {}
+                Opens::If(conjuncts) => open.push((rule, conjuncts)),
+                Opens::Unclear => return,
+            }
+        }
+        open.sort_unstable();
+        open.dedup();
+        let varies = |rule: &u32| self.rules.rule(*rule).is_some_and(|it| it.varies);
+        let mut satisfied: Vec<u32> = findings.satisfied.iter().copied().filter(|rule| !varies(rule)).collect();
+        satisfied.sort_unstable();
+        satisfied.dedup();
+        let (from, until) = plan.within;
+        let verdict = plan.share(Verdict { satisfied, open, from, until });
+        self.set.memory.borrow_mut().put(self.principal.number, self.request, action.number, verdict);
+    }
+
+    /// On which of its conjuncts a rule depends once the request is known.
+    fn opens(&self, rule: &Rule, scene: &Scene<'_>) -> Opens {
+        let (mut open, mut can_err) = (0_u64, false);
+        for (bit, conjunct) in (0_u32..).zip(self.rules.conjuncts(rule)) {
+            if conjunct.varies {
+                let Some(bit) = 1_u64.checked_shl(bit).filter(|_| !conjunct.asked) else { return Opens::Unclear };
+                open |= bit;
+                can_err |= conjunct.can_err;
+                continue;
+            }
+            match scene.holds(conjunct.node) {
+                Ok(true) => {}
+                Ok(false) if !can_err => return Opens::Never,
+                _ => return Opens::Unclear,
+            }
+        }
+        Opens::If(open)
+    }
+
+    /// The first outcome that applies, in the order that the contract fixes.
+    fn conclude(&self, action: &Action, plan: &Plan, mut findings: Findings) -> Decision {
+        findings.sort();
+        let Findings { satisfied, errors } = findings;
+        let effect = |rule: &u32| self.rules.rule(*rule).map(|it| it.effect);
+        // The table is sorted by id, so the first of a class has the bytewise smallest id.
+        let first = |class| satisfied.iter().find(|rule| effect(rule) == Some(Effect::Forbid(class))).copied();
+        let permitted = satisfied.iter().any(|rule| effect(rule) == Some(Effect::Permit));
+        let (outcome, deciding) = if let Some(at) = first(Class::Unauthenticated) {
+            (Outcome::Unauthenticated, Some(at))
+        } else if !errors.is_empty() {
+            (Outcome::PolicyError, None)
+        } else if let Some(at) = first(Class::Forbidden) {
+            (Outcome::Forbidden, Some(at))
+        } else if !permitted {
+            (Outcome::NotPermitted, None)
+        } else if let Some(at) = first(Class::Throttled) {
+            (Outcome::Throttled, Some(at))
+        } else {
+            (Outcome::Allowed, None)
+        };
+        let allow = outcome == Outcome::Allowed;
+        let mut policies = satisfied;
+        policies.retain(|rule| (effect(rule) == Some(Effect::Permit)) == allow);
+        let until = if plan.now_only || !errors.is_empty() { self.at } else { self.until(action, plan) };
+        let (errors, messages) = errors.into_iter().unzip();
+        Decision { outcome, deciding, policies, errors, messages, since: self.at, until, reads: action.fields }
+    }
+
+    /// The next boundary, and never later than the set lets a decision be remembered.
+    fn until(&self, action: &Action, plan: &Plan) -> i64 {
+        let latest = self.at.saturating_add(self.set.settings.max_cache_ms);
+        let next = [plan.boundary_after(self.at), next_after(&action.boundaries, self.at)];
+        next.into_iter().flatten().fold(latest, i64::min)
+    }
 }
 
-/// The first outcome that applies, in the order that the contract fixes.
-fn conclude(principal: &Principal, plan: &Plan, findings: Findings, at: i64) -> Decision {
-    let Findings { permits, forbids, errors, messages } = findings;
-    // The table is sorted by id, so the first of a class has the bytewise smallest id.
-    let first = |class| forbids.iter().find(|(of, _)| *of == class).map(|(_, at)| *at);
-    let (outcome, deciding) = if let Some(at) = first(Class::Unauthenticated) {
-        (Outcome::Unauthenticated, Some(at))
-    } else if !errors.is_empty() {
-        (Outcome::PolicyError, None)
-    } else if let Some(at) = first(Class::Forbidden) {
-        (Outcome::Forbidden, Some(at))
-    } else if permits.is_empty() {
-        (Outcome::NotPermitted, None)
-    } else if let Some(at) = first(Class::Throttled) {
-        (Outcome::Throttled, Some(at))
-    } else {
-        (Outcome::Allowed, None)
+enum Opens {
+    /// Whatever they are.
+    Never,
+    /// If these are true.
+    If(u64),
+    /// That cannot be said once for all.
+    Unclear,
+}
+
+fn with_time(mut context: Vec<Field>, at: i64, heap: &mut Heap) -> Val {
+    context.push((Fact::At.into(), Val::DateTime(at)));
+    heap.add_record(&mut context)
+}
+
+/// Decides a request by Cedar's own evaluator, looking at every policy: what [`decide`] must agree with.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_plainly(principal: &Principal, at: i64, request: &str, counters: &str) -> Result<Decision, InputError> {
+    let set = &principal.set;
+    let (Some(maker), Some(rules)) = (set.maker(), set.rules.as_ref()) else {
+        return Err(InputError::Malformed("this set was loaded for the general door".into()));
     };
-    let policies = if outcome == Outcome::Allowed { permits } else { forbids.iter().map(|(_, at)| *at).collect() };
-    let now_only = plan.now_only || !errors.is_empty();
-    let until = if now_only { at } else { holds_until(plan, at, principal.set.bundle.settings.max_cache_ms) };
-    Decision { outcome, deciding, policies, errors, messages, since: at, until, reads: plan.fields }
-}
-
-/// The next boundary after `at`, and never later than the set lets a decision be remembered.
-fn holds_until(plan: &Plan, at: i64, max_cache_ms: i64) -> i64 {
-    let next = plan.boundaries.partition_point(|boundary| *boundary <= at);
-    let latest = at.saturating_add(max_cache_ms);
-    plan.boundaries.get(next).map_or(latest, |boundary| latest.min(*boundary))
+    check(at, request, counters, set)?;
+    let asked = Asked { principal, set, maker, rules, at, request, counters };
+    let mut work = Workspace::default();
+    let read = Request::read(request, counters, set.limits())?;
+    let action = rules.action(&read.action).or_else(|| rules.action(crate::set::UNKNOWN_ACTION));
+    let Some(action) = action else {
+        return Err(InputError::Malformed("this set has no actions".into()));
+    };
+    let RequestFacts { resource, context } = maker.request(&action.facts, &read, &principal.facts, &mut work.heap)?;
+    let context = with_time(context, at, &mut work.heap);
+    let scene = asked.scene((&work.heap, &work.scratch), action, resource, context);
+    let plan = Plan::new(rules, action, &scene);
+    Ok(asked.conclude(action, &plan, plain::evaluate(set, &scene)?))
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a bundle, where, and what helps: every diagnostic of a load in one sorted list.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The diagnostics that a report lists; what is beyond is only counted.
@@ -10,7 +10,7 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 const SOURCE_LINE_CHARS_MAX: usize = 400;
 
 /// How grave a diagnostic is. Only errors refuse a bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The bundle is refused.
@@ -20,7 +20,7 @@ pub enum Severity {
 }
 
 /// The part of loading that found a diagnostic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// A size, count or depth beyond its limit.
@@ -44,7 +44,7 @@ pub enum Code {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// The file of the bundle, by its name there.
     pub file: String,
@@ -63,10 +63,10 @@ pub struct Diagnostic {
     /// The text of the line.
     pub source: String,
     /// What helps.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The `@id` of the policy it is in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
 }
 
@@ -190,7 +190,7 @@ impl Diagnostics {
 }
 
 /// The text of `load-error.refused`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The version of this text.
     pub v: u8,

@@ -1,153 +1,312 @@
-//! From the texts of a profile and a request to the entities and the context that policies read.
+//! From a profile and a request to the entities and the context that policies read.
 
 use crate::attributes::{self, AttributesError};
 use crate::id::ModelBinding;
-use crate::kind::{self, Kind};
+use crate::kind::Kind;
 use crate::limits::Limits;
+use crate::names::{Layer, Sym, TEXT, TypeId};
 use crate::network::{self, Network};
 use crate::profile::{Bindings, Counter, InputError, Profile, Request, Target};
-use crate::statics::Statics;
+use crate::shape::Shape;
+use crate::strict::Str;
 use crate::time::Millis;
-use crate::value::{self, Record};
-use cedar_policy_core::ast::{Entity, EntityUID, PartialValue, Value};
-use cedar_policy_core::validator::ValidatorSchema;
-use cedar_policy_core::validator::types::Type;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::val::{Field, Heap, Scratch, Val, World};
+use crate::vocabulary::{Fact, Vocabulary};
+use cedar_policy_core::ast::EntityUID;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// The id of the only [`Kind::Service`]: the resource of every action that takes no model.
 pub const SERVICE: &str = "cedargate";
 
+/// What of a bundle facts are made with.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Ground {
+    /// Types and attributes.
+    pub vocabulary: Vocabulary,
+    /// What the set knows: the bundle's entities, the schema's actions, what policies name.
+    pub heap: Heap,
+    /// Every network that the bundle or a policy names.
+    pub networks: Vec<(Network, Sym)>,
+    /// For every scope that contains others: those, and those in them.
+    pub contained: BTreeMap<Sym, Vec<Sym>>,
+    /// What the schema declares as attributes of principals, by their type.
+    pub principal_attributes: BTreeMap<TypeId, Shape>,
+    /// Whether teams that the bundle does not declare are refused.
+    pub teams_closed: bool,
+}
+
 /// What facts are made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Maker<'s> {
-    /// The bundle's schema.
-    pub schema: &'s ValidatorSchema,
-    /// The bundle's entities.
-    pub statics: &'s Statics,
+    /// What the bundle says.
+    pub ground: &'s Ground,
     /// The set's limits.
     pub limits: &'s Limits,
-    /// Whether teams that the bundle does not declare are refused.
-    pub teams_closed: bool,
 }
 
 /// A principal as policies see it.
 #[derive(Debug)]
 pub struct PrincipalFacts {
     /// The principal.
-    pub uid: EntityUID,
-    /// The principal and everything that it names.
-    pub entities: Vec<Arc<Entity>>,
+    pub principal: Val,
+    /// What it adds to the set's layer.
+    pub heap: Heap,
     /// The networks that it names.
-    pub networks: BTreeSet<Network>,
+    pub networks: Vec<(Network, Sym)>,
 }
 
 /// A request as policies see it.
 #[derive(Debug)]
 pub struct RequestFacts {
     /// The resource.
-    pub resource: EntityUID,
+    pub resource: Val,
     /// The context, without the time.
-    pub context: Record,
-    /// Everything that the request names.
-    pub entities: Vec<Arc<Entity>>,
+    pub context: Vec<Field>,
 }
 
-/// Collects the entities that a text mentions, each once.
-struct Mentioned<'s> {
-    maker: Maker<'s>,
-    entities: BTreeMap<EntityUID, Arc<Entity>>,
-    networks: BTreeSet<Network>,
+/// Fields of a record under construction.
+#[derive(Debug, Default)]
+struct Fields(Vec<Field>);
+
+impl Fields {
+    fn set(&mut self, fact: Fact, value: Val) {
+        self.0.push((fact.into(), value));
+    }
+
+    fn set_some(&mut self, fact: Fact, value: Option<Val>) {
+        if let Some(value) = value {
+            self.set(fact, value);
+        }
+    }
+}
+
+/// Collects what a text mentions into a layer.
+#[derive(Debug)]
+pub struct Mentioned<'s> {
+    /// What facts are made with.
+    pub maker: Maker<'s>,
+    principal: Option<&'s Heap>,
+    heap: &'s mut Heap,
+    networks: Vec<(Network, Sym)>,
+    buffer: String,
 }
 
 impl Mentioned<'_> {
-    fn add(&mut self, uid: EntityUID, mut parents: Vec<EntityUID>) -> EntityUID {
-        let statics = self.maker.statics;
-        if !self.entities.contains_key(&uid) {
-            parents.extend(model_parents(&uid));
-            for parent in &parents {
-                statics.reach(statics.with_parents(parent.clone(), []), &mut self.entities);
-            }
-            statics.reach(statics.with_parents(uid.clone(), parents), &mut self.entities);
+    fn name(&mut self, ty: TypeId, text: &str) -> Sym {
+        let known = self.maker.ground.heap.names.find(ty, text);
+        let known = known.or_else(|| self.principal.and_then(|heap| heap.names.find(ty, text)));
+        known.or_else(|| self.heap.names.find(ty, text)).unwrap_or_else(|| self.heap.names.add(ty, text))
+    }
+
+    /// A string.
+    pub fn text(&mut self, text: &str) -> Val {
+        Val::Text(self.name(TEXT, text))
+    }
+
+    /// An entity. A model lies in its provider and under its name, whether the bundle declares it or not.
+    pub fn entity(&mut self, ty: TypeId, id: &str) -> Val {
+        let sym = self.name(ty, id);
+        if ty == Kind::Model.into() {
+            self.put_model(sym, id);
         }
-        uid
+        Val::Entity(ty, sym)
     }
 
-    fn plain(&mut self, kind: Kind, id: &str) -> EntityUID {
-        self.add(kind.uid(id), Vec::new())
+    /// A set of values.
+    pub fn set(&mut self, mut values: Vec<Val>) -> Val {
+        self.with_world(|world| world.sort(&mut values));
+        self.heap.add_sorted_set(&values)
     }
 
-    fn plain_some(&mut self, kind: Kind, id: Option<&str>) -> Option<EntityUID> {
+    /// A record.
+    pub fn record(&mut self, mut fields: Vec<Field>) -> Val {
+        self.heap.add_record(&mut fields)
+    }
+
+    fn with_world<R>(&self, then: impl FnOnce(World<'_>) -> R) -> R {
+        let scratch = Scratch::default();
+        let set = &self.maker.ground.heap;
+        let principal = self.principal.unwrap_or(self.heap);
+        then(World { set, principal, request: self.heap, scratch: &scratch })
+    }
+
+    fn ancestors(&self, of: Sym, into: &mut Vec<Sym>) {
+        into.push(of);
+        self.with_world(|world| into.extend_from_slice(world.ancestors(of)));
+    }
+
+    /// Puts an entity below parents, in addition to those that the bundle declares.
+    fn put(&mut self, entity: Sym, parents: &[Sym]) {
+        let mut ancestors = Vec::with_capacity(parents.len() + 4);
+        for parent in parents {
+            self.ancestors(*parent, &mut ancestors);
+        }
+        let (attributes, tags) = self.with_world(|world| {
+            ancestors.extend_from_slice(world.ancestors(entity));
+            (world.attributes(entity), world.tags(entity))
+        });
+        self.heap.add_entity(entity, attributes, tags, &mut ancestors);
+    }
+
+    fn put_model(&mut self, model: Sym, id: &str) {
+        if self.with_world(|world| world.is_known(model)) {
+            return;
+        }
+        let Some((provider, name)) = id.split_once('/') else { return };
+        let name = self.name(Kind::ModelName.into(), name);
+        if provider.is_empty() {
+            self.put(model, &[name]);
+        } else {
+            let provider = self.name(Kind::Provider.into(), provider);
+            self.put(model, &[provider, name]);
+        }
+    }
+
+    fn plain(&mut self, kind: Kind, id: &str) -> Val {
+        self.entity(kind.into(), id)
+    }
+
+    fn plain_some(&mut self, kind: Kind, id: Option<&str>) -> Option<Val> {
         id.map(|id| self.plain(kind, id))
     }
 
-    fn model(&mut self, provider: Option<&str>, model: &str) -> EntityUID {
-        self.plain(Kind::Model, &format!("{}/{model}", provider.unwrap_or_default()))
+    fn text_some(&mut self, text: Option<&str>) -> Option<Val> {
+        text.map(|text| self.text(text))
     }
 
-    fn models(&mut self, list: &[String]) -> Result<Value, InputError> {
+    fn model(&mut self, provider: Option<&str>, model: &str) -> Val {
+        let mut id = std::mem::take(&mut self.buffer);
+        id.clear();
+        id.push_str(provider.unwrap_or_default());
+        id.push('/');
+        id.push_str(model);
+        let value = self.plain(Kind::Model, &id);
+        self.buffer = id;
+        value
+    }
+
+    fn models<T: AsRef<str>>(&mut self, list: &[T]) -> Result<Val, InputError> {
         let (mut exact, mut names, mut providers, mut groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for entry in list {
-            match ModelBinding::read(entry, self.maker.limits).map_err(|e| InputError::field("models", e))? {
+            match ModelBinding::read(entry.as_ref(), self.maker.limits).map_err(|e| InputError::field("models", e))? {
                 ModelBinding::Exact { provider, model } => exact.push(self.model(Some(provider), model)),
                 ModelBinding::Name(name) => names.push(self.plain(Kind::ModelName, name)),
                 ModelBinding::Provider(provider) => providers.push(self.plain(Kind::Provider, provider)),
                 ModelBinding::Group(group) => groups.push(self.plain(Kind::ModelGroup, group)),
             }
         }
-        let mut scope = Record::default();
-        scope.set("exact", value::entities(exact));
-        scope.set("names", value::entities(names));
-        scope.set("providers", value::entities(providers));
-        scope.set("groups", value::entities(groups));
-        Ok(scope.into())
+        let mut scope = Fields::default();
+        for (fact, values) in
+            [(Fact::Exact, exact), (Fact::Names, names), (Fact::Providers, providers), (Fact::Groups, groups)]
+        {
+            let set = self.set(values);
+            scope.set(fact, set);
+        }
+        Ok(self.record(scope.0))
     }
 
-    fn bindings(&mut self, bindings: Option<&Bindings>) -> Result<Record, InputError> {
-        let mut out = Record::default();
-        let Some(bindings) = bindings else { return Ok(out) };
+    fn bindings(&mut self, bindings: Option<&Bindings<'_>>) -> Result<Val, InputError> {
+        let mut out = Fields::default();
+        let Some(bindings) = bindings else { return Ok(self.record(out.0)) };
         let Bindings { gateway_id, consumer_group, providers, models, scopes, networks } = bindings;
-        out.set_some("gateway", self.plain_some(Kind::Gateway, gateway_id.as_deref()));
-        out.set_some("consumer_group", self.plain_some(Kind::ConsumerGroup, consumer_group.as_deref()));
+        out.set_some(Fact::Gateway, self.plain_some(Kind::Gateway, gateway_id.as_deref()));
+        out.set_some(Fact::ConsumerGroup, self.plain_some(Kind::ConsumerGroup, consumer_group.as_deref()));
         if let Some(list) = providers {
-            let uids: Vec<_> = list.iter().map(|id| self.plain(Kind::Provider, id)).collect();
-            out.set("providers", value::entities(uids));
+            let entities = list.iter().map(|id| self.plain(Kind::Provider, id)).collect();
+            out.set(Fact::Providers, self.set(entities));
         }
         if let Some(list) = models {
-            let models = self.models(list)?;
-            out.set("models", models);
+            out.set(Fact::Models, self.models(list)?);
         }
         if let Some(list) = scopes {
-            let closure = self.maker.statics.scope_closure(list.iter().map(String::as_str));
-            let uids: Vec<_> = closure.iter().map(|scope| self.plain(Kind::Scope, scope)).collect();
-            out.set("scopes", value::entities(uids));
+            out.set(Fact::Scopes, self.scopes(list));
         }
         if let Some(list) = networks {
-            let mut uids = Vec::with_capacity(list.len());
+            let mut entities = Vec::with_capacity(list.len());
             for text in list {
                 let network = Network::read(text).map_err(|e| InputError::field("networks", e))?;
-                uids.push(self.plain(Kind::Network, &network.to_string()));
-                self.networks.insert(network);
+                let sym = self.name(Kind::Network.into(), &network.to_string());
+                entities.push(Val::Entity(Kind::Network.into(), sym));
+                self.networks.push((network, sym));
             }
-            out.set("networks", value::entities(uids));
+            out.set(Fact::Networks, self.set(entities));
         }
-        Ok(out)
+        Ok(self.record(out.0))
     }
 
-    fn attributes(&mut self, text: &str, declared: Option<&Type>) -> Result<Value, InputError> {
-        let converted =
-            attributes::convert(text, declared, self.maker.schema, self.maker.limits).map_err(
-                |error| match &error {
-                    AttributesError::Malformed(_) => InputError::Malformed(error.to_string()),
-                    AttributesError::Conform { .. } => InputError::Invalid(error.to_string()),
-                },
-            )?;
-        for uid in converted.entities {
-            self.add(uid, Vec::new());
+    /// The scopes of a list, and every scope that they contain.
+    fn scopes(&mut self, list: &[Str<'_>]) -> Val {
+        let ty = TypeId::from(Kind::Scope);
+        let mut out = Vec::with_capacity(list.len());
+        for scope in list {
+            let scope = self.name(ty, scope);
+            out.push(Val::Entity(ty, scope));
+            let within = self.maker.ground.contained.get(&scope).into_iter().flatten();
+            out.extend(within.map(|narrow| Val::Entity(ty, *narrow)));
         }
-        Ok(converted.value)
+        self.set(out)
     }
+
+    fn attributes(&mut self, text: &str, declared: Option<&Shape>) -> Result<Val, InputError> {
+        attributes::convert(text, declared, self).map_err(|error| match &error {
+            AttributesError::Malformed(_) => InputError::Malformed(error.to_string()),
+            AttributesError::Conform { .. } => InputError::Invalid(error.to_string()),
+        })
+    }
+
+    fn target(&mut self, target: &Target<'_>) -> Result<Val, InputError> {
+        let Target { id, name, purpose, principal_type, org_id, team_id, roles, bindings, not_before, expires_at } =
+            target;
+        let mut facts = Fields::default();
+        for (fact, text) in [
+            (Fact::Id, id),
+            (Fact::Name, name),
+            (Fact::Purpose, purpose),
+            (Fact::PrincipalType, principal_type),
+        ] {
+            facts.set_some(fact, self.text_some(text.as_deref()));
+        }
+        facts.set_some(Fact::Org, self.plain_some(Kind::Organization, org_id.as_deref()));
+        facts.set_some(Fact::Team, self.plain_some(Kind::Team, team_id.as_deref()));
+        if let Some(list) = roles {
+            let roles = list.iter().map(|role| self.plain(Kind::Role, role)).collect();
+            facts.set(Fact::Roles, self.set(roles));
+        }
+        let bindings = self.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?;
+        facts.set(Fact::Bindings, bindings);
+        facts.set_some(Fact::NotBefore, time(*not_before));
+        facts.set_some(Fact::ExpiresAt, time(*expires_at));
+        Ok(self.record(facts.0))
+    }
+
+    fn client(&mut self, address: IpAddr, facts: &mut Fields, named: &[(Network, Sym)]) {
+        let known = self.maker.ground.networks.iter().chain(named);
+        let parents: Vec<Sym> =
+            known.filter(|(network, _)| network.contains(address)).map(|(_, network)| *network).collect();
+        let ty = TypeId::from(Kind::Address);
+        let client = self.name(ty, &address.to_string());
+        self.put(client, &parents);
+        facts.set(Fact::Client, Val::Entity(ty, client));
+        facts.set(Fact::ClientIp, Val::Ip(address, if address.is_ipv4() { 32 } else { 128 }));
+    }
+
+    fn counters(&mut self, counters: [(Fact, Option<Counter>); 4], facts: &mut Fields) {
+        for (fact, counter) in counters {
+            let Some(Counter { limit, spent, requested, resets_at }) = counter else { continue };
+            let mut fields = Fields::default();
+            fields.set(Fact::Limit, Val::Long(limit));
+            fields.set(Fact::Spent, Val::Long(spent));
+            fields.set(Fact::Requested, Val::Long(requested));
+            fields.set_some(Fact::ResetsAt, time(resets_at));
+            facts.set(fact, self.record(fields.0));
+        }
+    }
+}
+
+fn time(at: Option<Millis>) -> Option<Val> {
+    at.map(|Millis(at)| Val::DateTime(at))
 }
 
 /// A model lies in its provider, if it names one, and under its name. Nothing else has parents by its id.
@@ -164,17 +323,14 @@ pub fn model_parents(uid: &EntityUID) -> Vec<EntityUID> {
 }
 
 impl<'s> Maker<'s> {
-    fn mentioned(self) -> Mentioned<'s> {
-        Mentioned { maker: self, entities: BTreeMap::new(), networks: BTreeSet::new() }
-    }
-
     /// The facts of a principal.
     ///
     /// # Errors
     /// A binding or an attribute that cannot be read.
-    pub fn principal(self, profile: &Profile) -> Result<PrincipalFacts, InputError> {
-        let mut seen = self.mentioned();
-        let kind = Kind::of_principal(&profile.principal_type);
+    pub fn principal(self, profile: &Profile<'_>) -> Result<PrincipalFacts, InputError> {
+        let mut heap = Heap::new(Layer::Principal);
+        let mut seen =
+            Mentioned { maker: self, principal: None, heap: &mut heap, networks: Vec::new(), buffer: String::new() };
         let Profile {
             id,
             name,
@@ -190,153 +346,129 @@ impl<'s> Maker<'s> {
             bindings,
             attributes,
         } = profile;
-        let mut facts = Record::default();
-        facts.set("id", id.as_str());
-        facts.set_some("name", name.as_deref());
-        facts.set("purpose", purpose.as_str());
-        facts.set("principal_type", principal_type.as_str());
-        facts.set("status", status.as_str());
-        set_time(&mut facts, "not_before", *not_before)?;
-        set_time(&mut facts, "expires_at", *expires_at)?;
-        set_time(&mut facts, "grace_until", *grace_until)?;
-        facts.set_some("org", seen.plain_some(Kind::Organization, org_id.as_deref()));
-        let team = team_id.as_deref().map(|id| Kind::Team.uid(id));
-        facts.set("team_declared", team.as_ref().is_some_and(|team| self.statics.get(team).is_some()));
-        facts.set_some("team", seen.plain_some(Kind::Team, team_id.as_deref()));
-        let bindings = seen.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?;
-        facts.set("bindings", bindings);
+        let ty = TypeId::from(Kind::of_principal(principal_type));
+        let mut facts = Fields::default();
+        facts.set(Fact::Id, seen.text(id));
+        facts.set_some(Fact::Name, seen.text_some(name.as_deref()));
+        facts.set(Fact::Purpose, seen.text(purpose));
+        facts.set(Fact::PrincipalType, seen.text(principal_type));
+        facts.set(Fact::Status, seen.text(status));
+        facts.set_some(Fact::NotBefore, time(*not_before));
+        facts.set_some(Fact::ExpiresAt, time(*expires_at));
+        facts.set_some(Fact::GraceUntil, time(*grace_until));
+        facts.set_some(Fact::Org, seen.plain_some(Kind::Organization, org_id.as_deref()));
+        let team = team_id.as_deref().map(|id| seen.name(Kind::Team.into(), id));
+        let declared = team.is_some_and(|team| self.ground.heap.is_known(team));
+        facts.set(Fact::TeamDeclared, Val::Bool(declared));
+        facts.set_some(Fact::Team, team.map(|team| Val::Entity(Kind::Team.into(), team)));
+        facts.set(Fact::Bindings, seen.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?);
         if let Some(text) = attributes {
-            let declared = self.schema.get_entity_type(kind.entity_type()).and_then(|ty| ty.attr("attributes"));
-            let value = seen.attributes(text.get(), declared.map(|attr| attr.attr_type.as_ref()))?;
-            facts.set("attributes", value);
+            facts.set(Fact::Attributes, seen.attributes(text.get(), self.ground.principal_attributes.get(&ty))?);
         }
-        let mut parents: Vec<EntityUID> = team.into_iter().collect();
-        parents.extend(roles.iter().flatten().map(|role| seen.plain(Kind::Role, role)));
-        let uid = kind.uid(id);
-        let shape = self.statics.with_parents(uid.clone(), parents);
-        let entity = Entity::new_with_attr_partial_value(
-            uid.clone(),
-            facts.into_map().into_iter().map(|(field, value)| (field, PartialValue::Value(value))),
-            shape.indirect_ancestors().cloned().collect(),
-            shape.parents().cloned().collect(),
-            [],
-        );
-        seen.entities.insert(uid.clone(), Arc::new(entity));
-        Ok(PrincipalFacts { uid, entities: seen.entities.into_values().collect(), networks: seen.networks })
+        let principal = seen.name(ty, id);
+        let mut ancestors = Vec::new();
+        let roles: Vec<Sym> = roles.iter().flatten().map(|role| seen.name(Kind::Role.into(), role)).collect();
+        for parent in team.into_iter().chain(roles) {
+            seen.ancestors(parent, &mut ancestors);
+        }
+        let networks = std::mem::take(&mut seen.networks);
+        if let Val::Record(attributes) = heap.add_record(&mut facts.0) {
+            heap.add_entity(principal, Some(attributes), None, &mut ancestors);
+        }
+        Ok(PrincipalFacts { principal: Val::Entity(ty, principal), heap, networks })
     }
 
-    /// The facts of a request for an action, which is the declared one or the unknown one. `networks` are
-    /// those that the principal names.
+    /// The facts of a request for an action, which is the declared one or the unknown one. They go into `heap`,
+    /// above those of the principal.
     ///
     /// # Errors
     /// What the action takes and the request lacks, and values that cannot be read.
     pub fn request(
         self,
-        action: &str,
-        takes: Takes,
-        request: &Request,
-        networks: &BTreeSet<Network>,
+        action: &ActionFacts,
+        request: &Request<'_>,
+        principal: &'s PrincipalFacts,
+        heap: &'s mut Heap,
     ) -> Result<RequestFacts, InputError> {
-        let mut seen = self.mentioned();
-        let mut facts = Record::default();
-        let resource = match (takes, &request.model) {
+        let mut seen = Mentioned {
+            maker: self,
+            principal: Some(&principal.heap),
+            heap,
+            networks: Vec::new(),
+            buffer: String::new(),
+        };
+        let mut facts = Fields(Vec::with_capacity(16));
+        let resource = match (action.takes, &request.model) {
             (Takes::Model, Some(model)) => seen.model(request.provider.as_deref(), model),
             (Takes::Model, None) => {
                 return Err(InputError::Invalid("this action takes a model, and `model` is absent".into()));
             }
             (Takes::Service, _) => seen.plain(Kind::Service, SERVICE),
         };
-        facts.set("operation", seen.plain(Kind::Operation, action));
-        facts.set("teams_closed", self.teams_closed);
-        for (field, kind, id) in [
-            ("provider", Kind::Provider, &request.provider),
-            ("gateway", Kind::Gateway, &request.gateway_id),
-            ("org", Kind::Organization, &request.org_id),
-            ("team", Kind::Team, &request.team_id),
-            ("consumer_group", Kind::ConsumerGroup, &request.consumer_group),
+        self.of_action(action, &mut facts);
+        for (fact, kind, id) in [
+            (Fact::Provider, Kind::Provider, &request.provider),
+            (Fact::Gateway, Kind::Gateway, &request.gateway_id),
+            (Fact::Org, Kind::Organization, &request.org_id),
+            (Fact::Team, Kind::Team, &request.team_id),
+            (Fact::ConsumerGroup, Kind::ConsumerGroup, &request.consumer_group),
         ] {
-            facts.set_some(field, seen.plain_some(kind, id.as_deref()));
+            facts.set_some(fact, seen.plain_some(kind, id.as_deref()));
         }
         if let Some(text) = &request.client_ip {
             let address = network::address(text).map_err(|e| InputError::field("client_ip", e))?;
-            self.client(address, networks, &mut facts, &mut seen)?;
+            seen.client(address, &mut facts, &principal.networks);
         }
-        for (field, counter) in request.counters() {
-            facts.set_some(field, counter.map(counter_facts).transpose()?);
-        }
+        seen.counters(request.counters(), &mut facts);
         if let Some(target) = &request.target {
-            let target = target_facts(target, &mut seen).map_err(|e| e.within("target"))?;
-            facts.set("target", target);
+            facts.set(Fact::Target, seen.target(target).map_err(|e| e.within("target"))?);
         }
         if let Some(text) = &request.attributes {
-            let declared = match self.schema.context_type(&kind::action(action)) {
-                Some(Type::Record { attrs, .. }) => attrs.get_attr("attributes"),
-                _ => None,
-            };
-            let value = seen.attributes(text.get(), declared.map(|attr| attr.attr_type.as_ref()))?;
-            facts.set("attributes", value);
+            facts.set(Fact::Attributes, seen.attributes(text.get(), action.attributes.as_ref())?);
         }
-        Ok(RequestFacts { resource, context: facts, entities: seen.entities.into_values().collect() })
+        Ok(RequestFacts { resource, context: facts.0 })
     }
 
-    fn client(
+    /// The context of a request of which only the action and the counters are known, without the time.
+    pub fn bare_request(
         self,
-        address: IpAddr,
-        networks: &BTreeSet<Network>,
-        facts: &mut Record,
-        seen: &mut Mentioned<'_>,
-    ) -> Result<(), InputError> {
-        let known = self.statics.networks.iter().chain(networks).filter(|network| network.contains(address));
-        let parents: Vec<_> = known.map(|network| Kind::Network.uid(&network.to_string())).collect();
-        let text = address.to_string();
-        facts.set("client", seen.add(Kind::Address.uid(&text), parents));
-        let ip = value::call("ip", &[text.as_str().into()]);
-        facts.set("client_ip", ip.ok_or_else(|| InputError::field("client_ip", "cannot be read"))?);
-        Ok(())
+        action: &ActionFacts,
+        counters: [(Fact, Option<Counter>); 4],
+        principal: &'s Heap,
+        heap: &'s mut Heap,
+    ) -> Vec<Field> {
+        let mut facts = Fields(Vec::with_capacity(8));
+        self.of_action(action, &mut facts);
+        let principal = Some(principal);
+        let mut seen = Mentioned { maker: self, principal, heap, networks: Vec::new(), buffer: String::new() };
+        seen.counters(counters, &mut facts);
+        facts.0
+    }
+
+    fn of_action(self, action: &ActionFacts, facts: &mut Fields) {
+        facts.set(Fact::Operation, Val::Entity(Kind::Operation.into(), action.operation));
+        facts.set(Fact::TeamsClosed, Val::Bool(self.ground.teams_closed));
     }
 }
 
+/// What of an action facts are made with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ActionFacts {
+    /// The action.
+    pub action: Sym,
+    /// The action as scopes name it.
+    pub operation: Sym,
+    /// The resource it takes.
+    pub takes: Takes,
+    /// What the schema declares as attributes of its requests.
+    pub attributes: Option<Shape>,
+}
+
 /// The resource that an action takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Takes {
     /// A model, which the request must name.
     Model,
     /// The service as a whole.
     Service,
-}
-
-fn set_time(facts: &mut Record, field: &'static str, at: Option<Millis>) -> Result<(), InputError> {
-    if let Some(at) = at {
-        facts.set(field, value::datetime(at).ok_or_else(|| InputError::field(field, "is out of range"))?);
-    }
-    Ok(())
-}
-
-fn counter_facts(counter: Counter) -> Result<Record, InputError> {
-    let Counter { limit, spent, requested, resets_at } = counter;
-    let mut facts = Record::default();
-    facts.set("limit", limit);
-    facts.set("spent", spent);
-    facts.set("requested", requested);
-    set_time(&mut facts, "resets_at", resets_at)?;
-    Ok(facts)
-}
-
-fn target_facts(target: &Target, seen: &mut Mentioned<'_>) -> Result<Record, InputError> {
-    let Target { id, name, purpose, principal_type, org_id, team_id, roles, bindings, not_before, expires_at } = target;
-    let mut facts = Record::default();
-    for (field, text) in [("id", id), ("name", name), ("purpose", purpose), ("principal_type", principal_type)] {
-        facts.set_some(field, text.as_deref());
-    }
-    facts.set_some("org", seen.plain_some(Kind::Organization, org_id.as_deref()));
-    facts.set_some("team", seen.plain_some(Kind::Team, team_id.as_deref()));
-    if let Some(list) = roles {
-        let uids: Vec<_> = list.iter().map(|role| seen.plain(Kind::Role, role)).collect();
-        facts.set("roles", value::entities(uids));
-    }
-    let bindings = seen.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?;
-    facts.set("bindings", bindings);
-    set_time(&mut facts, "not_before", *not_before)?;
-    set_time(&mut facts, "expires_at", *expires_at)?;
-    Ok(facts)
 }

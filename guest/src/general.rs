@@ -4,9 +4,9 @@
 use crate::bundle::Uid;
 use crate::hierarchy::{HIERARCHY_DEPTH_MAX, Parents};
 use crate::profile::InputError;
-use crate::set::PolicySet;
+use crate::set::{Full, PolicySet};
 use crate::strict::{self, object, present};
-use cedar_policy_core::ast::{Context, Eid, Entity, EntityType, EntityUID, Request, RequestSchema};
+use cedar_policy_core::ast::{Context, Entity, EntityUID, Request, RequestSchema};
 use cedar_policy_core::authorizer::{AuthorizationError, Authorizer, Decision};
 use cedar_policy_core::entities::{ContextJsonParser, Entities, EntityJsonParser, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
@@ -14,7 +14,6 @@ use cedar_policy_core::validator::{CoreSchema, context_schema_for_action};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -68,18 +67,19 @@ pub fn authorize(set: &PolicySet, text: &str) -> Result<String, InputError> {
         return Err(InputError::Malformed("the text's `v` is not 1: this component reads version 1".into()));
     }
     let (principal, action, resource) = (uid(&call.principal)?, uid(&call.action)?, uid(&call.resource)?);
-    let schema = set.schema.as_ref().filter(|_| call.validate);
+    let full = set.full().ok_or_else(|| InputError::Invalid("this set cannot be read again".into()))?;
+    let schema = full.schema.as_ref().filter(|_| call.validate);
     let context = call.context.as_ref().map_or("{}", |raw| raw.get());
     let declared = schema.and_then(|schema| context_schema_for_action(schema, &action));
     let context = ContextJsonParser::new(declared.as_ref(), Extensions::all_available()).from_json_str(context);
     let context: Context = context.map_err(|error| invalid("context", &error))?;
-    let entities = entities(set, call.entities.as_ref().map_or("[]", |raw| raw.get()), call.validate)?;
+    let entities = entities(full, call.entities.as_ref().map_or("[]", |raw| raw.get()), call.validate)?;
     let request = Request::new_unchecked(principal.into(), action.into(), resource.into(), Some(context));
     if let Some(schema) = schema {
         let core = CoreSchema::new(schema);
         core.validate_request(&request, Extensions::all_available()).map_err(|error| invalid("request", &error))?;
     }
-    let response = Authorizer::new().is_authorized(request, &set.cedar, &entities);
+    let response = Authorizer::new().is_authorized(request, &full.cedar, &entities);
     let errors = response.diagnostics.errors.into_iter().map(|error| match error {
         AuthorizationError::PolicyEvaluationError { id, error } => {
             ErrorText { policy: id.to_string(), message: error.to_string() }
@@ -95,13 +95,13 @@ pub fn authorize(set: &PolicySet, text: &str) -> Result<String, InputError> {
     serde_json::to_string(&answer).map_err(|error| InputError::Invalid(error.to_string()))
 }
 
-fn entities(set: &PolicySet, text: &str, validate: bool) -> Result<Entities, InputError> {
+fn entities(full: &Full, text: &str, validate: bool) -> Result<Entities, InputError> {
     if Parents::of_entities(text).too_deep().is_some() {
         return Err(InputError::Invalid(format!(
             "an entity has a chain of more than {HIERARCHY_DEPTH_MAX} parents above it"
         )));
     }
-    let schema = set.schema.as_ref().filter(|_| validate).map(CoreSchema::new);
+    let schema = full.schema.as_ref().filter(|_| validate).map(CoreSchema::new);
     let extensions = Extensions::all_available();
     let parsed: Result<Vec<Arc<Entity>>, _> = match &schema {
         Some(schema) => EntityJsonParser::new(Some(schema), extensions, TCComputation::ComputeNow)
@@ -112,15 +112,13 @@ fn entities(set: &PolicySet, text: &str, validate: bool) -> Result<Entities, Inp
             .map(|entities| entities.map(Arc::new).collect()),
     };
     let parsed = parsed.map_err(|error| invalid("entities", &error))?;
-    let base = set.statics.entities.clone();
+    let base = full.statics.entities.clone();
     base.add_entities(parsed, schema.as_ref(), TCComputation::ComputeNow, extensions)
         .map_err(|error| invalid("entities", &error))
 }
 
 fn uid(written: &Uid) -> Result<EntityUID, InputError> {
-    let ty = EntityType::from_str(&written.ty)
-        .map_err(|_| InputError::Invalid(format!("`{}` is not an entity type", written.ty)))?;
-    Ok(EntityUID::from_components(ty, Eid::new(written.id.as_str()), None))
+    written.entity().ok_or_else(|| InputError::Invalid(format!("`{}` is not an entity type", written.ty)))
 }
 
 fn invalid(what: &str, error: &dyn std::error::Error) -> InputError {

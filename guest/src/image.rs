@@ -1,13 +1,12 @@
 //! The finished form of a set, for further instances of the same process.
 //!
-//! `cedargate-image NUL version NUL length sha256 body`: the body is the bundle whose texts have passed the
-//! gate. It is checked for damage and version, not for malice: it never leaves the process.
+//! `cedargate-image NUL version NUL length sha256 body`: the body is the compiled
+//! form, and the bundle whose texts have passed the gate. Nothing of it is parsed or validated again. It is checked for damage and version, not for malice: it never leaves the process.
 
-use crate::bundle::Bundle;
+use crate::bundle::BundleKind;
 use crate::load::{self, LoadError, Trust};
-use crate::set::PolicySet;
+use crate::set::{Parts, PolicySet};
 use crate::strict;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -33,17 +32,11 @@ pub enum ImageError {
     Changed,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Body {
-    digest: String,
-    bundle: Bundle,
-}
-
 /// The image of a set.
 #[must_use]
 pub fn image(set: &PolicySet) -> Vec<u8> {
-    let body = Body { digest: set.digest.clone(), bundle: set.bundle.clone() };
-    let body = serde_json::to_vec(&body).unwrap_or_default();
+    // An image without a body is not restored.
+    let body = set.write_parts().unwrap_or_default();
     let mut out = head();
     out.extend((body.len() as u64).to_le_bytes());
     out.extend(Sha256::digest(&body));
@@ -65,9 +58,12 @@ pub fn restore(image: &[u8]) -> Result<PolicySet, ImageError> {
     if Sha256::digest(body).as_slice() != hash {
         return Err(ImageError::Changed);
     }
-    let body = std::str::from_utf8(body).map_err(|_| ImageError::Changed)?;
-    let Body { digest, bundle } = strict::object_from_str(body).map_err(|_| ImageError::Changed)?;
-    load::build(bundle, digest, Trust::Checked).map_err(|_: LoadError| ImageError::Changed)
+    let parts: Parts = postcard::from_bytes(body).map_err(|_| ImageError::Changed)?;
+    if parts.kind == BundleKind::Profile {
+        return Ok(PolicySet::new(parts, None));
+    }
+    let bundle = strict::object_from_str(&parts.source).map_err(|_| ImageError::Changed)?;
+    load::build(bundle, parts.digest, Trust::Checked).map_err(|_: LoadError| ImageError::Changed)
 }
 
 fn head() -> Vec<u8> {

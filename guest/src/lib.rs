@@ -9,33 +9,47 @@
 //! - beside it stand [`general`], which asks Cedar alone, and [`image`], which hands a set to another instance.
 
 pub mod abi;
+pub mod analysis;
 pub mod annotation;
 pub mod attributes;
 pub mod bundle;
+pub mod code;
+pub mod compile;
 pub mod decide;
 pub mod diagnostic;
+pub mod evaluate;
 pub mod facts;
 pub mod gate;
 pub mod general;
 pub mod hierarchy;
 pub mod id;
 pub mod image;
+pub mod import;
+pub mod index;
 pub mod kind;
 pub mod limits;
 pub mod load;
+pub mod memory;
+pub mod names;
 pub mod network;
+pub mod plain;
+pub mod plan;
 pub mod principal;
 pub mod probe;
 pub mod profile;
 pub mod reads;
+pub mod rules;
 pub mod schema_gate;
 pub mod set;
+pub mod shape;
 pub mod statics;
 pub mod strict;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod val;
 pub mod value;
+pub mod vocabulary;
 
 /// The exports of the component. Nothing is decided here.
 #[cfg(target_arch = "wasm32")]

@@ -29,6 +29,9 @@ pub struct Limits {
     pub attributes_depth: usize,
     /// The requests of one batch.
     pub batch: usize,
+    /// The requests that one instance remembers, so that it need not read them again: up to some hundred bytes
+    /// each. None: 0.
+    pub decisions: usize,
     /// One reply while deciding.
     pub reply_bytes: usize,
     /// One reply while loading: diagnostics, info and image.
@@ -56,6 +59,7 @@ impl Default for Limits {
             attributes_bytes: 16 << 10,
             attributes_depth: 16,
             batch: 1_024,
+            decisions: 25_000,
             reply_bytes: 64 << 10,
             load_reply_bytes: 64 << 20,
         }

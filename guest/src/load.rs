@@ -4,27 +4,28 @@
 //! validation, and last whether the schema admits the facts that the plug-in makes. Every stage that can run
 //! does, so that an author sees all findings at once.
 
+mod compile;
 mod policies;
 
 use crate::annotation::Annotations;
-use crate::bundle::{Bundle, BundleKind, MAX_CACHE_MS_MAX};
+use crate::bundle::{Bundle, BundleKind, MAX_CACHE_MS_MAX, Teams};
 use crate::diagnostic::{Code, Diagnostics, Report, Source};
-use crate::facts::{Takes, model_parents};
+use crate::facts::model_parents;
 use crate::gate::Gated;
 use crate::hierarchy::{HIERARCHY_DEPTH_MAX, Parents};
 use crate::kind::Kind;
 use crate::limits::DEPTH_MAX;
 use crate::network::Network;
 use crate::probe;
-use crate::reads::Reads;
+use crate::rules::Rules;
 use crate::schema_gate;
-use crate::set::{Action, Entry, PolicySet, UNKNOWN_ACTION, admits};
+use crate::set::{Entry, Full, Parts, PolicySet, UNKNOWN_ACTION};
 use crate::statics::Statics;
 use crate::strict;
-use cedar_policy_core::ast::{Entity, EntityUID, ExprKind, Literal, Policy, PolicyID, PolicySet as CedarSet};
+use cedar_policy_core::ast::{Effect, Entity, EntityUID, ExprKind, Literal, Policy, PolicyID, PolicySet as CedarSet};
 use cedar_policy_core::entities::{Entities, EntityJsonParser, TCComputation};
 use cedar_policy_core::extensions::Extensions;
-use cedar_policy_core::validator::{CoreSchema, ValidationMode, Validator, ValidatorSchema};
+use cedar_policy_core::validator::{CoreSchema, ValidationError, ValidationMode, Validator, ValidatorSchema};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -81,8 +82,8 @@ pub fn build(bundle: Bundle, digest: String, trust: Trust) -> Result<PolicySet, 
     let schema = loader.schema();
     loader.policies();
     loader.links();
-    let (networks, literals) = loader.policy_literals();
-    let statics = loader.statics(schema.as_ref(), networks, &literals);
+    let networks = loader.policy_networks();
+    let statics = loader.statics(schema.as_ref(), networks);
     if let Some(schema) = &schema {
         loader.validate(schema);
     }
@@ -114,6 +115,8 @@ struct Loader {
 }
 
 const FILE_BUNDLE: &str = "bundle.toml";
+
+const FILE_SCHEMA: &str = "schema.cedarschema";
 
 impl Loader {
     fn general(&self) -> bool {
@@ -172,7 +175,7 @@ impl Loader {
         let Some(file) = self.bundle.schema.clone() else {
             if !self.general() {
                 self.whole(
-                    "schema.cedarschema",
+                    FILE_SCHEMA,
                     Code::Schema,
                     "the bundle has no schema",
                     "copy the schema of the default policies and extend it",
@@ -207,12 +210,11 @@ impl Loader {
         }
     }
 
-    /// The entities that policies name, and the networks among them. A network's id must be canonical, or no
-    /// address would lie in it.
-    fn policy_literals(&mut self) -> (BTreeSet<Network>, BTreeSet<EntityUID>) {
-        let (mut networks, mut all) = (BTreeSet::new(), BTreeSet::new());
+    /// The networks that policies name. A network's id must be canonical, or no address would lie in it.
+    fn policy_networks(&mut self) -> BTreeSet<Network> {
+        let mut networks = BTreeSet::new();
         if self.general() {
-            return (networks, all);
+            return networks;
         }
         let mut wrong = Vec::new();
         let ty = Kind::Network.entity_type();
@@ -226,15 +228,10 @@ impl Loader {
                 _ => None,
             });
             let linked = draft.policy.env().values().map(|uid| (uid.clone(), None));
-            for (uid, span) in literals.chain(linked) {
-                if uid.entity_type() != ty {
-                    all.insert(uid);
-                    continue;
-                }
+            for (uid, span) in literals.chain(linked).filter(|(uid, _)| uid.entity_type() == ty) {
                 match canonical(&uid) {
                     Ok(network) => {
                         networks.insert(network);
-                        all.insert(uid);
                     }
                     Err(help) => wrong.push((id.clone(), draft.file.clone(), span, uid, help)),
                 }
@@ -252,14 +249,13 @@ impl Loader {
             finding.policy = Some(id);
             self.found.push(finding.help(help));
         }
-        (networks, all)
+        networks
     }
 
     fn statics(
         &mut self,
         schema: Option<&ValidatorSchema>,
         mut networks: BTreeSet<Network>,
-        literals: &BTreeSet<EntityUID>,
     ) -> Statics {
         let file = self.bundle.entities.clone();
         let name = file.as_ref().map_or("entities.json", |f| f.name.as_str()).to_owned();
@@ -298,7 +294,7 @@ impl Loader {
             self.check_statics(&name, &entities, &mut networks);
             entities = with_model_parents(entities);
         }
-        Statics::new(entities, networks, literals)
+        Statics::new(entities, networks)
     }
 
     fn check_statics(&mut self, name: &str, entities: &Entities, networks: &mut BTreeSet<Network>) {
@@ -346,7 +342,7 @@ impl Loader {
                 for (attribute, declared) in ty.attributes().iter() {
                     if declared.is_required() && !principal {
                         self.whole(
-                            "schema.cedarschema",
+                            FILE_SCHEMA,
                             Code::Facts,
                             format!("the attribute `{attribute}` of {} is required", ty.name()),
                             "make it optional: what the bundle does not declare is there without attributes",
@@ -360,16 +356,22 @@ impl Loader {
         }
         let result = Validator::new(schema.clone()).validate(&self.cedar, ValidationMode::Strict);
         for error in result.validation_errors() {
-            self.validation(error, &error.to_string(), false);
+            let text = error.to_string();
+            // The only errors whose texts do not name their policies.
+            let id = match error {
+                ValidationError::IncompatibleTypes(error) => error.policy_id.to_string(),
+                ValidationError::InternalInvariantViolation(error) => error.policy_id.to_string(),
+                _ => named_policy(&text),
+            };
+            self.validation(error, id, &text, false);
         }
         for warning in result.validation_warnings() {
-            self.validation(warning, &warning.to_string(), true);
+            let text = warning.to_string();
+            self.validation(warning, named_policy(&text), &text, true);
         }
     }
 
-    /// Finds the file of a validator's finding by the policy that its text names first.
-    fn validation(&mut self, finding: &dyn miette::Diagnostic, text: &str, warning: bool) {
-        let id = text.split('`').nth(1).unwrap_or_default().to_owned();
+    fn validation(&mut self, finding: &dyn miette::Diagnostic, id: String, text: &str, warning: bool) {
         let file = match self.drafts.get(&id) {
             Some(draft) => draft.file.clone(),
             None => self.file_of_template(&id).unwrap_or_else(|| FILE_BUNDLE.to_owned()),
@@ -402,80 +404,63 @@ impl Loader {
         statics: Statics,
         digest: String,
     ) -> Result<PolicySet, LoadError> {
-        let table: Vec<Entry> = std::mem::take(&mut self.drafts)
-            .into_iter()
-            .map(|(id, draft)| Entry {
-                id,
-                reads: Reads::of(&draft.policy),
-                denial: draft.annotations.denial,
-                policy: draft.policy,
-                file: draft.file,
-                line: draft.line,
-            })
-            .collect();
-        let actions = schema
-            .as_ref()
-            .filter(|_| !self.general())
-            .map(|schema| actions(schema, &table, &statics))
-            .unwrap_or_default();
-        let profile = !self.general();
-        if profile && !actions.contains_key(UNKNOWN_ACTION) {
-            self.whole(
-                "schema.cedarschema",
-                Code::Facts,
-                format!("the action \"{UNKNOWN_ACTION}\" is not declared"),
-                "declare it as the default schema does: it stands for every unknown action",
-            );
+        let (mut table, mut policies) = (Vec::new(), Vec::new());
+        for (id, Draft { policy, annotations, file, line }) in std::mem::take(&mut self.drafts) {
+            let forbids = policy.effect() == Effect::Forbid;
+            table.push(Entry { id, denial: annotations.denial, forbids, file, line });
+            policies.push(policy);
         }
-        let found = std::mem::take(&mut self.found);
-        let mut set = PolicySet {
+        let full = Full { schema, statics, cedar: std::mem::take(&mut self.cedar), policies };
+        let profile = !self.general() && self.trust == Trust::Check;
+        let mut rules = None;
+        if profile {
+            rules = compile::compile(&full, &table, self.bundle.settings.teams == Teams::Closed);
+            self.check_facts(full.schema.as_ref(), rules.as_ref().map(|(rules, _)| rules));
+        }
+        if self.found.has_errors() {
+            return Err(LoadError::Refused(self.found.into_report()));
+        }
+        let (rules, compiled) = rules.map_or((None, false), |(rules, compiled)| (Some(rules), compiled));
+        let Bundle { kind, settings, limits, .. } = self.bundle.clone();
+        let parts = Parts {
+            kind,
+            settings,
+            limits,
+            source: text(&self.bundle)?,
             digest,
-            schema,
-            statics,
             table,
-            cedar: self.cedar,
-            actions,
-            warnings: Report { v: 1, count: 0, diagnostics: Vec::new() },
-            bundle: self.bundle,
+            warnings: text(&self.found.into_report())?,
+            rules,
+            compiled,
         };
-        let mut found = found;
-        if profile && self.trust == Trust::Check {
-            for message in probe::probe(&set) {
-                let source = Source { file: "schema.cedarschema", text: "" };
-                found.push(
-                    source
-                        .whole(Code::Facts, message)
-                        .help("start from the default schema and extend only what it marks as yours"),
-                );
-            }
+        Ok(PolicySet::new(parts, Some(full)))
+    }
+
+    /// Whether the schema admits the facts that the plug-in makes.
+    fn check_facts(&mut self, schema: Option<&ValidatorSchema>, rules: Option<&Rules>) {
+        let (Some(schema), Some(rules)) = (schema, rules) else {
+            self.whole(FILE_SCHEMA, Code::Facts, "its entities cannot be used", "remove values of unknown extensions");
+            return;
+        };
+        if rules.action(UNKNOWN_ACTION).is_none() {
+            let message = format!("the action \"{UNKNOWN_ACTION}\" is not declared");
+            let help = "declare it as the default schema does: it stands for every unknown action";
+            self.whole(FILE_SCHEMA, Code::Facts, message, help);
         }
-        if found.has_errors() {
-            return Err(LoadError::Refused(found.into_report()));
+        let help = "start from the default schema and extend only what it marks as yours";
+        for message in probe::probe(schema, rules) {
+            self.whole(FILE_SCHEMA, Code::Facts, message, help);
         }
-        set.warnings = found.into_report();
-        Ok(set)
     }
 }
 
-/// The actions that apply to something, with the policies whose scopes admit them.
-fn actions(schema: &ValidatorSchema, table: &[Entry], statics: &Statics) -> BTreeMap<String, Action> {
-    let mut out = BTreeMap::new();
-    for declared in schema.action_ids() {
-        let mut applies = declared.applies_to_resources().peekable();
-        if applies.peek().is_none() {
-            continue;
-        }
-        let takes = if applies.any(|ty| ty == Kind::Model.entity_type()) { Takes::Model } else { Takes::Service };
-        let uid = declared.name().clone();
-        if uid.entity_type() != crate::kind::action("").entity_type() {
-            continue;
-        }
-        let policies =
-            (0_u32..).zip(table).filter(|(_, entry)| admits(&entry.policy, &uid, statics)).map(|(at, _)| at).collect();
-        let id: &str = uid.eid().as_ref();
-        out.insert(id.to_owned(), Action { uid: uid.clone(), takes, policies });
-    }
-    out
+fn text<T: serde::Serialize>(value: &T) -> Result<String, LoadError> {
+    serde_json::to_string(value).map_err(|error| LoadError::Malformed(error.to_string()))
+}
+
+/// The policy that a validator's text names first.
+fn named_policy(text: &str) -> String {
+    text.split('`').nth(1).unwrap_or_default().to_owned()
 }
 
 /// A network entity must have the id that addresses are put under.
@@ -490,7 +475,7 @@ fn canonical(uid: &EntityUID) -> Result<Network, String> {
 
 /// Puts every model that the bundle declares into its provider and under its name.
 fn with_model_parents(entities: Entities) -> Entities {
-    let plain = Statics::new(entities.clone(), BTreeSet::new(), &BTreeSet::new());
+    let plain = Statics::new(entities.clone(), BTreeSet::new());
     let mut out: BTreeMap<EntityUID, Entity> = entities.iter().map(|e| (e.uid().clone(), e.clone())).collect();
     for entity in entities.iter() {
         let parents = model_parents(entity.uid());

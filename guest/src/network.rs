@@ -1,5 +1,6 @@
 //! Addresses and networks in one canonical form, and which networks hold an address.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
@@ -29,7 +30,7 @@ pub fn address(text: &str) -> Result<IpAddr, NetworkError> {
 }
 
 /// A network with its host bits cleared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Network {
     base: IpAddr,
     prefix: u8,

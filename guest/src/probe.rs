@@ -1,16 +1,20 @@
 //! Whether a schema admits the facts that the plug-in makes, asked of Cedar's own conformance checks.
 
+use crate::evaluate::Scene;
+use crate::facts::{Maker, PrincipalFacts};
+use crate::kind::Kind;
 use crate::limits::Limits;
+use crate::names::Layer;
+use crate::plain::Export;
 use crate::profile::{Profile, Request};
-use crate::set::PolicySet;
-use crate::time::Millis;
-use crate::value;
-use cedar_policy_core::ast::{Context, Request as CedarRequest, RequestSchema};
+use crate::rules::Rules;
+use crate::val::{Heap, Scratch, Val, World};
+use crate::vocabulary::{Fact, Vocabulary};
+use cedar_policy_core::ast::{Entity, RequestSchema};
 use cedar_policy_core::entities::conformance::EntitySchemaConformanceChecker;
 use cedar_policy_core::extensions::Extensions;
-use cedar_policy_core::validator::CoreSchema;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use cedar_policy_core::validator::{CoreSchema, ValidatorSchema};
+use std::collections::{BTreeSet, HashSet};
 
 /// A profile with every fact.
 const FULL: &str = r#"{"id":"probe","name":"probe","purpose":"probe","principal_type":"TYPE","status":"active",
@@ -34,21 +38,25 @@ const BARE_REQUEST: &str = r#"{"action":"probe","model":"m"}"#;
 
 /// What the schema does not admit, one sentence each.
 #[must_use]
-pub fn probe(set: &PolicySet) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let (Some(maker), Some(schema)) = (set.maker(), set.schema.as_ref()) else { return found };
-    let core = CoreSchema::new(schema);
-    let checker = EntitySchemaConformanceChecker::new(&core, Extensions::all_available());
+pub fn probe(schema: &ValidatorSchema, rules: &Rules) -> BTreeSet<String> {
     let limits = Limits::default();
+    let core = CoreSchema::new(schema);
+    let probe = Probe { rules, limits: &limits, core: &core };
+    let mut found = BTreeSet::new();
+    let checker = EntitySchemaConformanceChecker::new(&core, Extensions::all_available());
+    for kind in Kind::ALL.into_iter().filter(|kind| !Kind::PRINCIPALS.contains(kind)) {
+        let bare = Entity::new_with_attr_partial_value(kind.uid("probe"), [], HashSet::new(), HashSet::new(), []);
+        found.extend(checker.validate_entity(&bare).err().map(|error| error.to_string()));
+    }
     for ty in ["api_token", "gateway_runtime", "provider_key", "user", "other"] {
         for text in [BARE, FULL] {
-            let Ok(profile) = Profile::read(&text.replace("TYPE", ty), &limits) else { continue };
-            match maker.principal(&profile) {
+            let text = text.replace("TYPE", ty);
+            let Ok(profile) = Profile::read(&text, &limits) else { continue };
+            match probe.maker().principal(&profile) {
                 Ok(facts) => {
-                    for entity in &facts.entities {
-                        found.extend(checker.validate_entity(entity).err().map(|error| error.to_string()));
-                    }
-                    requests(set, &core, &facts.uid, &limits, &mut found);
+                    let nothing = Heap::new(Layer::Request);
+                    probe.entities(&checker, &facts, &facts.heap, &nothing, &mut found);
+                    probe.requests(&checker, &facts, &mut found);
                 }
                 Err(error) => {
                     found.insert(error.to_string());
@@ -59,34 +67,71 @@ pub fn probe(set: &PolicySet) -> BTreeSet<String> {
     found
 }
 
-fn requests(
-    set: &PolicySet,
-    core: &CoreSchema<'_>,
-    principal: &cedar_policy_core::ast::EntityUID,
-    limits: &Limits,
-    found: &mut BTreeSet<String>,
-) {
-    let Some(maker) = set.maker() else { return };
-    for (id, action) in &set.actions {
-        for text in [BARE_REQUEST, FULL_REQUEST] {
-            let Ok(request) = Request::read(text, "", limits) else { continue };
-            let facts = match maker.request(id, action.takes, &request, &BTreeSet::new()) {
-                Ok(facts) => facts,
-                Err(error) => {
-                    found.insert(error.to_string());
-                    continue;
-                }
-            };
-            let mut context = facts.context;
-            context.set_some("at", value::datetime(Millis(0)));
-            let asked = CedarRequest::new_unchecked(
-                principal.clone().into(),
-                action.uid.clone().into(),
-                facts.resource.into(),
-                Some(Context::Value(Arc::new(context.into_map()))),
-            );
-            let refused = core.validate_request(&asked, Extensions::all_available()).err();
-            found.extend(refused.map(|error| error.to_string()));
+type Checker<'s> = EntitySchemaConformanceChecker<'s, CoreSchema<'s>>;
+
+struct Probe<'s> {
+    rules: &'s Rules,
+    limits: &'s Limits,
+    core: &'s CoreSchema<'s>,
+}
+
+impl Probe<'_> {
+    fn maker(&self) -> Maker<'_> {
+        Maker { ground: &self.rules.ground, limits: self.limits }
+    }
+
+    fn export<R>(&self, principal: &Heap, request: &Heap, then: impl FnOnce(Export<'_>) -> R) -> R {
+        let (set, scratch) = (&self.rules.ground.heap, Scratch::default());
+        let world = World { set, principal, request, scratch: &scratch };
+        then(Export { vocabulary: &self.rules.ground.vocabulary, world })
+    }
+
+    fn entities(
+        &self,
+        checker: &Checker<'_>,
+        facts: &PrincipalFacts,
+        of: &Heap,
+        request: &Heap,
+        found: &mut BTreeSet<String>,
+    ) {
+        let entities = self.export(&facts.heap, request, |export| export.entities(of));
+        for entity in entities.into_iter().flatten() {
+            found.extend(checker.validate_entity(&entity).err().map(|error| error.to_string()));
+        }
+    }
+
+    fn requests(&self, checker: &Checker<'_>, facts: &PrincipalFacts, found: &mut BTreeSet<String>) {
+        for action in &self.rules.actions {
+            for text in [BARE_REQUEST, FULL_REQUEST] {
+                let Ok(request) = Request::read(text, "", self.limits) else { continue };
+                let mut heap = Heap::new(Layer::Request);
+                let made = match self.maker().request(&action.facts, &request, facts, &mut heap) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        found.insert(error.to_string());
+                        continue;
+                    }
+                };
+                let mut context = made.context;
+                context.push((Fact::At.into(), Val::DateTime(0)));
+                let context = heap.add_record(&mut context);
+                self.entities(checker, facts, &heap, &heap, found);
+                let (set, scratch) = (&self.rules.ground.heap, Scratch::default());
+                let world = World { set, principal: &facts.heap, request: &heap, scratch: &scratch };
+                let scene = Scene {
+                    code: &self.rules.code,
+                    world,
+                    principal: facts.principal,
+                    action: Val::Entity(Vocabulary::ACTION, action.facts.action),
+                    resource: made.resource,
+                    context,
+                };
+                let export = Export { vocabulary: &self.rules.ground.vocabulary, world };
+                let refused = export
+                    .request(&scene)
+                    .map(|asked| self.core.validate_request(&asked, Extensions::all_available()));
+                found.extend(refused.and_then(Result::err).map(|error| error.to_string()));
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::id::{self, IdError};
 use crate::limits::Limits;
 use crate::network::NetworkError;
-use crate::strict::{self, present, present_object};
+use crate::strict::{self, Str, present, present_object};
+use crate::vocabulary::Fact;
 use crate::time::{Millis, NUMBER_MAX};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -40,19 +41,23 @@ impl InputError {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/principal.json`, which describes them")]
-pub struct Profile {
-    pub id: String,
+pub struct Profile<'a> {
+    #[serde(borrow)]
+    pub id: Str<'a>,
     #[serde(default, deserialize_with = "present")]
-    pub name: Option<String>,
-    pub purpose: String,
-    pub principal_type: String,
-    pub status: String,
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub purpose: Str<'a>,
+    #[serde(borrow)]
+    pub principal_type: Str<'a>,
+    #[serde(borrow)]
+    pub status: Str<'a>,
     #[serde(default, deserialize_with = "present")]
-    pub org_id: Option<String>,
+    pub org_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub team_id: Option<String>,
+    pub team_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub roles: Option<Vec<String>>,
+    pub roles: Option<Vec<Str<'a>>>,
     #[serde(default, deserialize_with = "present")]
     pub not_before: Option<Millis>,
     #[serde(default, deserialize_with = "present")]
@@ -60,51 +65,51 @@ pub struct Profile {
     #[serde(default, deserialize_with = "present")]
     pub grace_until: Option<Millis>,
     #[serde(default, deserialize_with = "present_object")]
-    pub bindings: Option<Bindings>,
+    pub bindings: Option<Bindings<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub attributes: Option<Box<RawValue>>,
+    pub attributes: Option<&'a RawValue>,
 }
 
 /// What a token is bound to, or would be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/principal.json`, which describes them")]
-pub struct Bindings {
+pub struct Bindings<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub gateway_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub gateway_id: Option<String>,
+    pub consumer_group: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub consumer_group: Option<String>,
+    pub providers: Option<Vec<Str<'a>>>,
     #[serde(default, deserialize_with = "present")]
-    pub providers: Option<Vec<String>>,
+    pub models: Option<Vec<Str<'a>>>,
     #[serde(default, deserialize_with = "present")]
-    pub models: Option<Vec<String>>,
+    pub scopes: Option<Vec<Str<'a>>>,
     #[serde(default, deserialize_with = "present")]
-    pub scopes: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
-    pub networks: Option<Vec<String>>,
+    pub networks: Option<Vec<Str<'a>>>,
 }
 
 /// A profile that is to be granted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/request.json`, which describes them")]
-pub struct Target {
+pub struct Target<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub id: Option<String>,
+    pub name: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub name: Option<String>,
+    pub purpose: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub purpose: Option<String>,
+    pub principal_type: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub principal_type: Option<String>,
+    pub org_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub org_id: Option<String>,
+    pub team_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub team_id: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    pub roles: Option<Vec<String>>,
+    pub roles: Option<Vec<Str<'a>>>,
     #[serde(default, deserialize_with = "present_object")]
-    pub bindings: Option<Bindings>,
+    pub bindings: Option<Bindings<'a>>,
     #[serde(default, deserialize_with = "present")]
     pub not_before: Option<Millis>,
     #[serde(default, deserialize_with = "present")]
@@ -124,7 +129,7 @@ pub struct Counter {
 }
 
 /// The counters of a request.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/counters.json`, which describes them")]
 pub struct Counters {
@@ -142,26 +147,27 @@ pub struct Counters {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/request.json`, which describes them")]
-pub struct Request {
-    pub action: String,
+pub struct Request<'a> {
+    #[serde(borrow)]
+    pub action: Str<'a>,
     #[serde(default, deserialize_with = "present")]
-    pub provider: Option<String>,
+    pub provider: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub model: Option<String>,
+    pub model: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub gateway_id: Option<String>,
+    pub gateway_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub team_id: Option<String>,
+    pub team_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub consumer_group: Option<String>,
+    pub consumer_group: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub client_ip: Option<String>,
+    pub client_ip: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub org_id: Option<String>,
+    pub org_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present_object")]
-    pub target: Option<Target>,
+    pub target: Option<Target<'a>>,
     #[serde(default, deserialize_with = "present")]
-    pub attributes: Option<Box<RawValue>>,
+    pub attributes: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "present_object")]
     pub budget: Option<Counter>,
     #[serde(default, deserialize_with = "present_object")]
@@ -170,22 +176,61 @@ pub struct Request {
     pub rate: Option<Counter>,
     #[serde(default, deserialize_with = "present_object")]
     pub team_rate: Option<Counter>,
+    /// The request's text holds counters of its own.
+    #[serde(skip)]
+    pub own_counters: bool,
 }
 
-impl Profile {
+impl Counters {
+    /// Reads counters.
+    ///
+    /// # Errors
+    /// [`InputError::Malformed`].
+    pub fn read(text: &str) -> Result<Self, InputError> {
+        strict::object_from_str(text).map_err(InputError::Malformed)
+    }
+
+    /// Reads counters and checks their numbers.
+    ///
+    /// # Errors
+    /// [`InputError`].
+    pub fn read_checked(text: &str) -> Result<Self, InputError> {
+        let counters = Self::read(text)?;
+        check_counters(counters.all()).map(|()| counters)
+    }
+
+    /// The counters, by what they are facts of.
+    #[must_use]
+    pub fn all(self) -> [(Fact, Option<Counter>); 4] {
+        let Self { budget, team_budget, rate, team_rate } = self;
+        [(Fact::Budget, budget), (Fact::TeamBudget, team_budget), (Fact::Rate, rate), (Fact::TeamRate, team_rate)]
+    }
+}
+
+fn check_counters(counters: [(Fact, Option<Counter>); 4]) -> Result<(), InputError> {
+    for (fact, counter) in counters {
+        let Some(counter) = counter else { continue };
+        if [counter.limit, counter.spent, counter.requested].iter().any(|n| !(0..=NUMBER_MAX).contains(n)) {
+            return Err(InputError::field(fact.name(), "has a number that is not between 0 and 2^53"));
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Profile<'a> {
     /// Reads a profile and checks every value that it holds.
     ///
     /// # Errors
     /// [`InputError`].
-    pub fn read(text: &str, limits: &Limits) -> Result<Self, InputError> {
+    pub fn read(text: &'a str, limits: &Limits) -> Result<Self, InputError> {
         bytes("profile", text.len(), limits)?;
         let profile: Self = strict::object_from_str(text).map_err(InputError::Malformed)?;
         id("id", Some(&profile.id), limits)?;
         for (field, value) in [
             ("name", profile.name.as_deref()),
-            ("purpose", Some(profile.purpose.as_str())),
-            ("principal_type", Some(profile.principal_type.as_str())),
-            ("status", Some(profile.status.as_str())),
+            ("purpose", Some(&*profile.purpose)),
+            ("principal_type", Some(&*profile.principal_type)),
+            ("status", Some(&*profile.status)),
         ] {
             string(field, value, limits)?;
         }
@@ -200,7 +245,7 @@ impl Profile {
     }
 }
 
-impl Bindings {
+impl<'a> Bindings<'a> {
     fn check(&self, limits: &Limits) -> Result<(), InputError> {
         id("gateway_id", self.gateway_id.as_deref(), limits)?;
         id("consumer_group", self.consumer_group.as_deref(), limits)?;
@@ -215,17 +260,17 @@ impl Bindings {
     }
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// Reads a request with its counters and checks every value that it holds.
     ///
     /// # Errors
     /// [`InputError`]; what a client can cause is [`InputError::Invalid`].
-    pub fn read(text: &str, counters: &str, limits: &Limits) -> Result<Self, InputError> {
+    pub fn read(text: &'a str, counters: &str, limits: &Limits) -> Result<Self, InputError> {
         bytes("request", text.len().saturating_add(counters.len()), limits)?;
         let mut request: Self = strict::object_from_str(text).map_err(InputError::Malformed)?;
+        request.own_counters = request.counters().iter().any(|(_, counter)| counter.is_some());
         if !counters.is_empty() {
-            let counters: Counters = strict::object_from_str(counters).map_err(InputError::Malformed)?;
-            request.add(counters)?;
+            request.add(Counters::read(counters)?)?;
         }
         request.check(limits)?;
         Ok(request)
@@ -249,7 +294,7 @@ impl Request {
 
     fn check(&self, limits: &Limits) -> Result<(), InputError> {
         for (field, value) in [
-            ("action", Some(self.action.as_str())),
+            ("action", Some(&*self.action)),
             ("gateway_id", self.gateway_id.as_deref()),
             ("team_id", self.team_id.as_deref()),
             ("consumer_group", self.consumer_group.as_deref()),
@@ -263,12 +308,7 @@ impl Request {
         if let Some(model) = &self.model {
             id::check_model(model, limits).map_err(|e| InputError::field("model", e))?;
         }
-        for (field, counter) in self.counters() {
-            let Some(counter) = counter else { continue };
-            if [counter.limit, counter.spent, counter.requested].iter().any(|n| !(0..=NUMBER_MAX).contains(n)) {
-                return Err(InputError::field(field, "has a number that is not between 0 and 2^53"));
-            }
-        }
+        check_counters(self.counters())?;
         attributes(self.attributes.as_deref(), limits)?;
         if let Some(target) = &self.target {
             target.check(limits).map_err(|e| e.within("target"))?;
@@ -276,14 +316,15 @@ impl Request {
         Ok(())
     }
 
-    /// The counters by their names.
+    /// The counters.
     #[must_use]
-    pub fn counters(&self) -> [(&'static str, Option<Counter>); 4] {
-        [("budget", self.budget), ("team_budget", self.team_budget), ("rate", self.rate), ("team_rate", self.team_rate)]
+    pub fn counters(&self) -> [(Fact, Option<Counter>); 4] {
+        let Self { budget, team_budget, rate, team_rate, .. } = *self;
+        Counters { budget, team_budget, rate, team_rate }.all()
     }
 }
 
-impl Target {
+impl<'a> Target<'a> {
     fn check(&self, limits: &Limits) -> Result<(), InputError> {
         id("id", self.id.as_deref(), limits)?;
         id("org_id", self.org_id.as_deref(), limits)?;
@@ -298,7 +339,11 @@ impl Target {
     }
 }
 
-fn bytes(what: &str, length: usize, limits: &Limits) -> Result<(), InputError> {
+/// Whether a text is short enough.
+///
+/// # Errors
+/// [`InputError::Invalid`].
+pub fn bytes(what: &str, length: usize, limits: &Limits) -> Result<(), InputError> {
     if length > limits.request_bytes {
         return Err(InputError::Invalid(format!(
             "the {what} is {length} bytes long, the limit is {}",
@@ -316,7 +361,7 @@ fn string(field: &str, value: Option<&str>, limits: &Limits) -> Result<(), Input
     value.map_or(Ok(()), |value| id::length(value, limits)).map_err(|e: IdError| InputError::field(field, e))
 }
 
-fn strings(field: &str, list: Option<&[String]>, limits: &Limits) -> Result<(), InputError> {
+fn strings(field: &str, list: Option<&[Str<'_>]>, limits: &Limits) -> Result<(), InputError> {
     let list = list.unwrap_or_default();
     if list.len() > limits.list_entries {
         return Err(InputError::field(
@@ -324,7 +369,7 @@ fn strings(field: &str, list: Option<&[String]>, limits: &Limits) -> Result<(), 
             format_args!("has {} entries, the limit is {}", list.len(), limits.list_entries),
         ));
     }
-    list.iter().try_for_each(|entry| string(field, Some(entry), limits))
+    list.iter().try_for_each(|entry| string(field, Some(&**entry), limits))
 }
 
 fn attributes(raw: Option<&RawValue>, limits: &Limits) -> Result<(), InputError> {
@@ -350,12 +395,12 @@ mod tests {
 
     const PROFILE: &str = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active""#;
 
-    fn profile(more: &str) -> Result<Profile, InputError> {
-        Profile::read(&format!("{PROFILE}{more}}}"), &Limits::default())
+    fn profile(more: &str) -> Result<(), InputError> {
+        Profile::read(&format!("{PROFILE}{more}}}"), &Limits::default()).map(drop)
     }
 
-    fn request(more: &str) -> Result<Request, InputError> {
-        Request::read(&format!(r#"{{"action":"chat"{more}}}"#), "", &Limits::default())
+    fn request(more: &str) -> Result<(), InputError> {
+        Request::read(&format!(r#"{{"action":"chat"{more}}}"#), "", &Limits::default()).map(drop)
     }
 
     #[test]

@@ -1,67 +1,79 @@
 //! A loaded set of policies.
 
 use crate::annotation::Denial;
-use crate::bundle::{Bundle, BundleKind};
+use crate::bundle::{BundleKind, Settings};
+use crate::decide::Workspace;
 use crate::diagnostic::Report;
-use crate::facts::{Maker, Takes};
+use crate::facts::Maker;
 use crate::limits::Limits;
-use crate::reads::{FIELDS, Reads};
+use crate::load::{self, Trust};
+use crate::memory::Memory;
+use crate::reads::FIELDS;
+use crate::rules::Rules;
 use crate::statics::Statics;
-use cedar_policy_core::ast::{ActionConstraint, Effect, EntityUID, Policy, PolicySet as CedarSet};
+use crate::strict;
+use cedar_policy_core::ast::{ActionConstraint, EntityUID, Policy, PolicySet as CedarSet};
 use cedar_policy_core::validator::ValidatorSchema;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// The action that stands for every action that the schema does not know.
 pub const UNKNOWN_ACTION: &str = "(unknown)";
 
-/// A policy with everything about it that does not depend on a request.
-#[derive(Debug)]
+/// What is said about a policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     /// Its `@id`.
     pub id: String,
-    /// The policy.
-    pub policy: Policy,
-    /// What its denial carries. `None` is a permit.
+    /// What its denial carries. `None` is a permit, and every policy of a general set.
     pub denial: Option<Denial>,
+    /// Whether it forbids.
+    pub forbids: bool,
     /// The file it stands in.
     pub file: String,
     /// The line it begins in.
     pub line: usize,
-    /// What it reads of a request.
-    pub reads: Reads,
 }
 
-/// An action that a request may ask for.
+/// A set in Cedar's own forms. Deciding needs none of them.
 #[derive(Debug)]
-pub struct Action {
-    /// The action.
-    pub uid: EntityUID,
-    /// The resource it takes.
-    pub takes: Takes,
-    /// The policies whose scope admits it, by their place in the table.
-    pub policies: Vec<u32>,
-}
-
-/// A set that decides. Does not change.
-#[derive(Debug)]
-pub struct PolicySet {
-    /// The bundle it was made from, with the texts that Cedar's parser read.
-    pub bundle: Bundle,
-    /// The digest of the bundle as it was handed over.
-    pub digest: String,
+pub struct Full {
     /// The schema. `None` only in a general set.
     pub schema: Option<ValidatorSchema>,
     /// The bundle's entities and the schema's actions.
     pub statics: Statics,
-    /// The policies, sorted by id, bytewise.
-    pub table: Vec<Entry>,
-    /// The same policies, for the general door.
+    /// The policies, for the general door.
     pub cedar: CedarSet,
-    /// The actions by their ids.
-    pub actions: BTreeMap<String, Action>,
-    /// What the load found that is no error.
-    pub warnings: Report,
+    /// The same policies, in the order of the table.
+    pub policies: Vec<Policy>,
+}
+
+/// A set that decides. What is said about it does not change; what it remembers does.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// What it was loaded for.
+    pub kind: BundleKind,
+    /// What `bundle.toml` says.
+    pub settings: Settings,
+    limits: Limits,
+    /// The text of the bundle it was made from, as Cedar's parser read it.
+    source: String,
+    /// The digest of the bundle as it was handed over.
+    pub digest: String,
+    /// What is said about the policies, sorted by id, bytewise.
+    pub table: Vec<Entry>,
+    /// The text of what the load found that is no error.
+    warnings: String,
+    /// The compiled form. `None` in a general set.
+    pub rules: Option<Rules>,
+    /// Whether every policy has a compiled form. Where one has none, Cedar's evaluator decides.
+    pub compiled: bool,
+    /// What is remembered of requests.
+    pub memory: RefCell<Memory>,
+    /// Memory that decisions use one after the other.
+    pub workspace: RefCell<Workspace>,
+    full: OnceCell<Option<Full>>,
+    principals: Cell<u64>,
 }
 
 /// The classes of decisions, in the order in which they are looked for.
@@ -155,32 +167,93 @@ impl Outcome {
     }
 }
 
+/// What of a set is made once and handed to further instances.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Parts {
+    /// What it was loaded for.
+    pub kind: BundleKind,
+    /// What `bundle.toml` says.
+    pub settings: Settings,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The text of the bundle, as Cedar's parser read it.
+    pub source: String,
+    /// The digest of the bundle as it was handed over.
+    pub digest: String,
+    /// What is said about the policies.
+    pub table: Vec<Entry>,
+    /// The text of the warnings.
+    pub warnings: String,
+    /// The compiled form.
+    pub rules: Option<Rules>,
+    /// Whether every policy has one.
+    pub compiled: bool,
+}
+
 impl PolicySet {
+    /// A set of its parts. Without Cedar's own forms, they are made of the bundle when they are asked for.
+    #[must_use]
+    pub fn new(parts: Parts, full: Option<Full>) -> Self {
+        let Parts { kind, settings, limits, source, digest, table, warnings, rules, compiled } = parts;
+        let cell = OnceCell::new();
+        if let Some(full) = full {
+            // A new cell is empty.
+            let _ = cell.set(Some(full));
+        }
+        Self {
+            memory: RefCell::new(Memory::new(limits.decisions)),
+            workspace: RefCell::default(),
+            full: cell,
+            principals: Cell::default(),
+            kind,
+            settings,
+            limits,
+            source,
+            digest,
+            table,
+            warnings,
+            rules,
+            compiled,
+        }
+    }
+
+    /// What further instances are made of.
+    ///
+    /// # Errors
+    /// That of the writer.
+    pub fn write_parts(&self) -> Result<Vec<u8>, postcard::Error> {
+        let Self { kind, settings, limits, source, digest, table, warnings, rules, compiled, .. } = self;
+        postcard::to_allocvec(&(kind, settings, limits, source, digest, table, warnings, rules, compiled))
+    }
+
+    /// Cedar's own forms. `None` where they cannot be made, which no set that was loaded is.
+    #[must_use]
+    pub fn full(&self) -> Option<&Full> {
+        let make = || {
+            let bundle = strict::object_from_str(&self.source).ok()?;
+            load::build(bundle, self.digest.clone(), Trust::Checked).ok()?.full.into_inner().flatten()
+        };
+        self.full.get_or_init(make).as_ref()
+    }
+
+    /// The number of the next principal.
+    #[must_use]
+    pub fn next_principal(&self) -> u64 {
+        self.principals.set(self.principals.get() + 1);
+        self.principals.get()
+    }
+
     /// The limits in force.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.bundle.limits
+        &self.limits
     }
 
     /// What facts are made with. `None` in a general set.
     #[must_use]
     pub fn maker(&self) -> Option<Maker<'_>> {
-        let schema = self.schema.as_ref().filter(|_| self.bundle.kind == BundleKind::Profile)?;
-        Some(Maker {
-            schema,
-            statics: &self.statics,
-            limits: &self.bundle.limits,
-            teams_closed: self.bundle.settings.teams == crate::bundle::Teams::Closed,
-        })
-    }
-
-    /// The declared action of a request, or the one that stands for all others.
-    #[must_use]
-    pub fn action(&self, id: &str) -> Option<(&str, &Action)> {
-        self.actions
-            .get_key_value(id)
-            .or_else(|| self.actions.get_key_value(UNKNOWN_ACTION))
-            .map(|(id, action)| (id.as_str(), action))
+        let rules = self.rules.as_ref().filter(|_| self.kind == BundleKind::Profile)?;
+        Some(Maker { ground: &rules.ground, limits: &self.limits })
     }
 
     /// The policy at a place of the table.
@@ -189,21 +262,28 @@ impl PolicySet {
         self.table.get(usize::try_from(place).ok()?)
     }
 
+    /// What the load found that is no error.
+    #[must_use]
+    pub fn warnings(&self) -> Report {
+        strict::object_from_str(&self.warnings).unwrap_or_default()
+    }
+
     /// The text of `info`.
     #[must_use]
     pub fn info(&self) -> String {
         let policies = self.table.iter().map(|entry| PolicyInfo {
             id: &entry.id,
-            effect: if entry.denial.is_some() || entry.policy.effect() == Effect::Forbid { "forbid" } else { "permit" },
+            effect: if entry.forbids { "forbid" } else { "permit" },
             status: entry.denial.as_ref().map(|d| d.class.status()),
             code: entry.denial.as_ref().map(|d| d.code.as_str()),
             message: entry.denial.as_ref().and_then(|d| d.message.as_deref()),
             file: &entry.file,
             line: entry.line,
         });
+        let warnings = self.warnings();
         let info = Info {
             v: 1,
-            kind: self.bundle.kind,
+            kind: self.kind,
             digest: &self.digest,
             policies: policies.collect(),
             outcomes: Outcome::ALL.map(|outcome| OutcomeInfo {
@@ -213,10 +293,11 @@ impl PolicySet {
                 message: outcome.message(),
             }),
             fields: FIELDS,
-            settings: &self.bundle.settings,
-            limits: &self.bundle.limits,
-            warnings: &self.warnings.diagnostics,
-            warning_count: self.warnings.count,
+            settings: &self.settings,
+            limits: &self.limits,
+            compiled: self.compiled,
+            warnings: &warnings.diagnostics,
+            warning_count: warnings.count,
         };
         serde_json::to_string(&info).unwrap_or_default()
     }
@@ -268,6 +349,7 @@ struct Info<'s> {
     fields: [&'static str; 14],
     settings: &'s crate::bundle::Settings,
     limits: &'s Limits,
+    compiled: bool,
     warnings: &'s [crate::diagnostic::Diagnostic],
     warning_count: usize,
 }

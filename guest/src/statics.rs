@@ -2,7 +2,7 @@
 
 use crate::kind::Kind;
 use crate::network::Network;
-use cedar_policy_core::ast::{Entity, EntityUID, PartialValue};
+use cedar_policy_core::ast::{Entity, EntityUID};
 use cedar_policy_core::entities::Entities;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -14,19 +14,15 @@ pub struct Statics {
     pub entities: Entities,
     /// Every network that the bundle or a policy names.
     pub networks: Vec<Network>,
-    /// What policies name, and what can be reached from there. A decision sees these, what its principal and
-    /// its request name, and what can be reached from those: nothing else can be observed, since ancestors are
-    /// written into each entity.
-    pub named: Vec<Arc<Entity>>,
     declared: BTreeMap<EntityUID, Arc<Entity>>,
     /// For every scope that contains others: those, and those in them.
     contained: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Statics {
-    /// Takes over entities whose ancestors are complete, and the entities that policies name.
+    /// Takes over entities whose ancestors are complete.
     #[must_use]
-    pub fn new(entities: Entities, networks: BTreeSet<Network>, literals: &BTreeSet<EntityUID>) -> Self {
+    pub fn new(entities: Entities, networks: BTreeSet<Network>) -> Self {
         let declared: BTreeMap<EntityUID, Arc<Entity>> =
             entities.iter().map(|entity| (entity.uid().clone(), Arc::new(entity.clone()))).collect();
         let mut contained: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -39,36 +35,13 @@ impl Statics {
             }
         }
         let networks = networks.into_iter().collect();
-        let mut statics = Self { entities, networks, named: Vec::new(), declared, contained };
-        let mut named = BTreeMap::new();
-        for uid in literals {
-            statics.reach(statics.with_parents(uid.clone(), []), &mut named);
-        }
-        statics.named = named.into_values().collect();
-        statics
+        Self { entities, networks, declared, contained }
     }
 
     /// The static entity with this id, if the bundle declares it.
     #[must_use]
     pub fn get(&self, uid: &EntityUID) -> Option<&Arc<Entity>> {
         self.declared.get(uid)
-    }
-
-    /// Adds an entity and every static entity that its attributes lead to, each once.
-    pub fn reach(&self, entity: Arc<Entity>, into: &mut BTreeMap<EntityUID, Arc<Entity>>) {
-        let mut open = vec![entity];
-        while let Some(entity) = open.pop() {
-            if into.contains_key(entity.uid()) {
-                continue;
-            }
-            let values = entity.attrs().chain(entity.tags()).map(|(_, value)| value);
-            let mentioned = values.filter_map(|value| match value {
-                PartialValue::Value(value) => Some(value.all_literal_uids()),
-                PartialValue::Residual(_) => None,
-            });
-            open.extend(mentioned.flatten().filter_map(|uid| self.get(&uid).cloned()));
-            into.insert(entity.uid().clone(), entity);
-        }
     }
 
     /// An entity with these parents in addition to those that the bundle declares.
@@ -94,14 +67,8 @@ impl Statics {
         Arc::new(Entity::new_with_attr_partial_value(uid, attributes, further, direct, tags))
     }
 
-    /// A scope and every scope that it contains.
-    #[must_use]
-    pub fn scope_closure<'s>(&self, scopes: impl IntoIterator<Item = &'s str>) -> BTreeSet<String> {
-        let mut out = BTreeSet::new();
-        for scope in scopes {
-            out.extend(self.contained.get(scope).into_iter().flatten().cloned());
-            out.insert(scope.to_owned());
-        }
-        out
+    /// For every scope that contains others: those, and those in them.
+    pub fn contained(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.contained.iter().map(|(scope, narrow)| (scope.as_str(), narrow))
     }
 }

@@ -1,9 +1,11 @@
 //! Reading JSON strictly: no unknown field, no `null`, no field twice.
 
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 /// The characters of an error that are passed on: it may repeat a value of the text.
 const ERROR_CHARS_MAX: usize = 300;
@@ -12,7 +14,7 @@ const ERROR_CHARS_MAX: usize = 300;
 ///
 /// # Errors
 /// What is wrong with the text, with line and column.
-pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string().chars().take(ERROR_CHARS_MAX).collect())
 }
 
@@ -20,7 +22,7 @@ pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 ///
 /// # Errors
 /// What is wrong with the text, with line and column.
-pub fn object_from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub fn object_from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
     from_str::<Object<T>>(text).map(|Object(value)| value)
 }
 
@@ -77,7 +79,7 @@ pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Resul
 ///
 /// # Errors
 /// What is wrong with the text, with line and column.
-pub fn objects_from_str<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
+pub fn objects_from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, String> {
     from_str::<Vec<Object<T>>>(text).map(|list| list.into_iter().map(|Object(value)| value).collect())
 }
 
@@ -87,6 +89,52 @@ pub fn objects_from_str<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, Strin
 /// Those of the field's type.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
+}
+
+/// A string that stands in the text it was read from, unless it holds an escape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Str<'t>(Cow<'t, str>);
+
+impl Deref for Str<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Str<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 't, 't> Deserialize<'de> for Str<'t> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_str(StrVisitor).map(Self)
+    }
+}
+
+struct StrVisitor;
+
+impl<'de> Visitor<'de> for StrVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text))
+    }
 }
 
 /// A JSON value as attributes may hold it: no `null`, no fraction, no key twice.

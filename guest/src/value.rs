@@ -1,4 +1,4 @@
-//! Cedar values from Rust values.
+//! Cedar values from and to Rust values.
 
 use crate::kind;
 use crate::time::Millis;

@@ -3,6 +3,7 @@
 pub mod corpus;
 pub mod hostile;
 pub mod plugin;
+pub mod rulebook;
 pub mod schema;
 pub mod shapes;
 pub mod world;

@@ -12,7 +12,7 @@ fn run(files: &[std::path::PathBuf], overlay: Option<&Path>) {
         Err(load::LoadError::Refused(report)) => panic!("{}", serde_json::to_string_pretty(&report).unwrap()),
         Err(error) => panic!("{error}"),
     };
-    assert_eq!(set.warnings.count, 0, "{:?}", set.warnings);
+    assert_eq!(set.warnings().count, 0, "{:?}", set.warnings());
     let mut wrong = Vec::new();
     let mut count = 0;
     for file in files {

@@ -6,10 +6,9 @@ use crate::bundle::{File, Link};
 use crate::diagnostic::{Code, Source};
 use crate::gate::{self, Gated, Why};
 use crate::strict;
-use cedar_policy_core::ast::{Eid, EntityType, EntityUID, Policy, PolicyID, SlotId, Template};
+use cedar_policy_core::ast::{Policy, PolicyID, SlotId, Template};
 use cedar_policy_core::parser;
 use std::collections::HashMap;
-use std::str::FromStr;
 
 impl Loader {
     pub(super) fn policies(&mut self) {
@@ -250,10 +249,10 @@ impl Loader {
                     ));
                 }
             };
-            let ty = EntityType::from_str(&uid.ty).map_err(|_| {
+            let entity = uid.entity().ok_or_else(|| {
                 (format!("`{}` in link `{id}` is not an entity type", uid.ty), "write the type as the schema does")
             })?;
-            values.insert(slot, EntityUID::from_components(ty, Eid::new(uid.id.as_str()), None));
+            values.insert(slot, entity);
         }
         let linked = self
             .cedar

@@ -1,0 +1,241 @@
+//! What an expression reads, and whether evaluating it can err: found in its compiled form alone.
+//!
+//! Both are upper bounds. A field that an expression could read counts as read, whether or not an evaluation
+//! comes to it; an expression that errs in no case may count as one that can.
+
+use crate::code::{Code, N, Node, One, Two, Variable};
+use crate::reads::Fields;
+use crate::val::Attr;
+use crate::vocabulary::{Fact, Vocabulary};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What an expression reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Fields of the request.
+    pub fields: Fields,
+    /// The time.
+    pub time: bool,
+    /// The principal.
+    pub principal: bool,
+    /// The action, and what follows from it and the bundle.
+    pub action: bool,
+}
+
+impl Reads {
+    /// What is read by either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            fields: self.fields.or(other.fields),
+            time: self.time || other.time,
+            principal: self.principal || other.principal,
+            action: self.action || other.action,
+        }
+    }
+
+    /// Whether the value is the same for every request of one principal and action, at any time.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.fields.is_empty() && !self.time
+    }
+
+    /// Whether the value is the same for every principal and request.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.is_fixed() && !self.principal && !self.action
+    }
+}
+
+/// Answers about expressions.
+#[derive(Debug)]
+pub struct Analysis<'s> {
+    code: &'s Code,
+    /// The attributes that are declared with an entity type somewhere: what is read behind them is another
+    /// entity's, which may not be there.
+    to_entities: &'s BTreeSet<Attr>,
+}
+
+/// A comparison of the time with something that is the same for every request of one principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What the time is compared with.
+    pub with: N,
+    /// The result may change at that time.
+    pub at: bool,
+    /// The result may change one millisecond after it.
+    pub after: bool,
+}
+
+impl<'s> Analysis<'s> {
+    /// An analysis of a code.
+    #[must_use]
+    pub fn new(code: &'s Code, to_entities: &'s BTreeSet<Attr>) -> Self {
+        Self { code, to_entities }
+    }
+
+    /// What an expression reads.
+    #[must_use]
+    pub fn reads(&self, at: N) -> Reads {
+        let Some(node) = self.code.node(at) else { return everything() };
+        match *node {
+            Node::Var(Variable::Principal) => Reads { principal: true, ..Reads::default() },
+            Node::Var(Variable::Action) => Reads { action: true, ..Reads::default() },
+            Node::Var(Variable::Resource) => Reads {
+                fields: Fields::named("model").or(Fields::named("provider")),
+                action: true,
+                ..Reads::default()
+            },
+            Node::Var(Variable::Context) => everything(),
+            Node::Get(of, attr) | Node::Has(of, attr) if self.is_context(of) => context(attr),
+            Node::HasPath(of, path) if self.is_context(of) => {
+                self.code.attributes(path).first().map_or_else(everything, |attr| context(*attr))
+            }
+            _ => self.code.children(node).fold(Reads::default(), |reads, child| reads.or(self.reads(child))),
+        }
+    }
+
+    fn is_context(&self, at: N) -> bool {
+        self.code.node(at) == Some(&Node::Var(Variable::Context))
+    }
+
+    fn is_time(&self, at: N) -> bool {
+        matches!(self.code.node(at), Some(Node::Get(of, attr)) if *attr == Fact::At.into() && self.is_context(*of))
+    }
+
+    /// Whether evaluating an expression can err, where everything to its left in a conjunction is true.
+    ///
+    /// The validator has shown that every optional attribute is asked for before it is read, so that reading an
+    /// attribute of a variable or of a record cannot err; one of another entity can, and so can arithmetic.
+    #[must_use]
+    pub fn can_err(&self, at: N) -> bool {
+        let Some(node) = self.code.node(at) else { return true };
+        let here = match *node {
+            Node::One(One::Neg | One::ToDate, _)
+            | Node::Two(Two::Add | Two::Sub | Two::Mul | Two::GetTag | Two::Offset | Two::DurationSince, ..) => true,
+            Node::Get(of, _) => !self.is_own(of),
+            _ => false,
+        };
+        here || self.code.children(node).any(|child| self.can_err(child))
+    }
+
+    /// Whether reading an attribute of this is reading one of a variable or of a record.
+    fn is_own(&self, of: N) -> bool {
+        match self.code.node(of) {
+            Some(Node::Var(_)) => true,
+            Some(Node::Get(_, attr)) => !self.to_entities.contains(attr),
+            Some(Node::Record(..)) => true,
+            _ => false,
+        }
+    }
+
+    /// The conjuncts of an expression, from left to right.
+    pub fn conjuncts(&self, at: N, into: &mut Vec<N>) {
+        match self.code.node(at) {
+            Some(Node::And(left, right)) => {
+                self.conjuncts(*left, into);
+                self.conjuncts(*right, into);
+            }
+            _ => into.push(at),
+        }
+    }
+
+    /// The comparisons of the time in an expression. `None` where the time is used in another way, too.
+    #[must_use]
+    pub fn comparisons(&self, at: N) -> Option<BTreeSet<Comparison>> {
+        let mut found = BTreeSet::new();
+        self.walk(at, &mut found).then_some(found)
+    }
+
+    fn walk(&self, at: N, found: &mut BTreeSet<Comparison>) -> bool {
+        let Some(node) = self.code.node(at) else { return false };
+        if self.is_time(at) || self.is_context(at) {
+            return false;
+        }
+        if let Node::Two(op @ (Two::Less | Two::LessEq | Two::Eq), left, right) = *node {
+            let compared = match (self.is_time(left), self.is_time(right)) {
+                (true, false) => Some((right, true)),
+                (false, true) => Some((left, false)),
+                _ => None,
+            };
+            if let Some((with, time_first)) = compared
+                && self.reads(with).is_fixed()
+                && !self.reads(with).action
+            {
+                // `at < c` changes at c, `at <= c` just after it, `c < at` just after it, `c <= at` at c.
+                let at = op == Two::Eq || (op == Two::Less) == time_first;
+                let after = op == Two::Eq || !at;
+                found.insert(Comparison { with, at, after });
+                return true;
+            }
+        }
+        match *node {
+            Node::Get(of, attr) | Node::Has(of, attr) if self.is_context(of) => attr != Fact::At.into(),
+            Node::HasPath(of, path) if self.is_context(of) => {
+                self.code.attributes(path).first().is_some_and(|attr| *attr != Fact::At.into())
+            }
+            _ => self.code.children(node).all(|child| self.walk(child, found)),
+        }
+    }
+}
+
+/// The fields of a request that a fact comes from.
+fn context(attr: Attr) -> Reads {
+    let field = |name| Reads { fields: Fields::named(name), ..Reads::default() };
+    let is = |fact: Fact| attr == fact.into();
+    if is(Fact::Operation) || is(Fact::TeamsClosed) {
+        return Reads { action: true, ..Reads::default() };
+    }
+    if is(Fact::At) {
+        return Reads { time: true, ..Reads::default() };
+    }
+    let renamed = [
+        (Fact::Gateway, "gateway_id"),
+        (Fact::Org, "org_id"),
+        (Fact::Team, "team_id"),
+        (Fact::Client, "client_ip"),
+        (Fact::ClientIp, "client_ip"),
+    ];
+    if let Some((_, name)) = renamed.iter().find(|(fact, _)| is(*fact)) {
+        return field(name);
+    }
+    let same = [
+        Fact::Provider,
+        Fact::ConsumerGroup,
+        Fact::Target,
+        Fact::Budget,
+        Fact::TeamBudget,
+        Fact::Rate,
+        Fact::TeamRate,
+        Fact::Attributes,
+    ];
+    same.into_iter().find(|fact| is(*fact)).map_or_else(everything, |fact| field(fact.name()))
+}
+
+fn everything() -> Reads {
+    Reads { fields: Fields::ALL, time: true, principal: true, action: true }
+}
+
+/// The attributes that a schema declares with an entity type, or with a type that this module does not know.
+pub fn to_entities<'t>(
+    vocabulary: &mut Vocabulary,
+    declared: impl Iterator<Item = (&'t str, &'t cedar_policy_core::validator::types::Type)>,
+) -> BTreeSet<Attr> {
+    use cedar_policy_core::validator::types::Type;
+    let mut found = BTreeSet::new();
+    let mut open: Vec<(String, &Type)> = declared.map(|(name, ty)| (name.to_owned(), ty)).collect();
+    while let Some((name, ty)) = open.pop() {
+        match ty {
+            Type::Record { attrs, .. } => {
+                open.extend(attrs.iter().map(|(name, attr)| (name.to_string(), attr.attr_type.as_ref())));
+            }
+            Type::Entity(_) => {
+                found.insert(vocabulary.attribute(&name));
+            }
+            Type::Set { .. } | Type::Bool(_) | Type::Long | Type::String | Type::ExtensionType { .. } | Type::Never => {
+            }
+        }
+    }
+    found
+}

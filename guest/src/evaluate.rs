@@ -1,0 +1,240 @@
+//! Evaluates compiled conditions, with Cedar's results and Cedar's errors.
+
+use crate::code::{Code, N, Node, One, Two, Variable};
+use crate::names::Sym;
+use crate::val::{Attr, Place, Val, World};
+use std::fmt;
+use std::net::IpAddr;
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fail {
+    /// A value of another type was needed. The validator refuses policies that can come here.
+    Type,
+    /// An attribute, a field or a tag that is not there.
+    Missing,
+    /// A number beyond 64 bits.
+    Overflow,
+}
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Type => "a value has not the type that is needed",
+            Self::Missing => "an attribute or a tag is read that is not there: ask with `has` or `hasTag` first",
+            Self::Overflow => "a number does not fit into 64 bits",
+        })
+    }
+}
+
+/// What an expression is evaluated against.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'w> {
+    /// The compiled conditions.
+    pub code: &'w Code,
+    /// The layers.
+    pub world: World<'w>,
+    /// Who asks.
+    pub principal: Val,
+    /// For what.
+    pub action: Val,
+    /// About what.
+    pub resource: Val,
+    /// With which facts.
+    pub context: Val,
+}
+
+impl Scene<'_> {
+    /// Whether a condition holds.
+    ///
+    /// # Errors
+    /// [`Fail`].
+    pub fn holds(&self, at: N) -> Result<bool, Fail> {
+        match self.value(at)? {
+            Val::Bool(value) => Ok(value),
+            _ => Err(Fail::Type),
+        }
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// [`Fail`].
+    pub fn value(&self, at: N) -> Result<Val, Fail> {
+        let Some(node) = self.code.node(at) else { return Err(Fail::Type) };
+        match *node {
+            Node::Const(value) => Ok(value),
+            Node::Var(Variable::Principal) => Ok(self.principal),
+            Node::Var(Variable::Action) => Ok(self.action),
+            Node::Var(Variable::Resource) => Ok(self.resource),
+            Node::Var(Variable::Context) => Ok(self.context),
+            Node::And(left, right) => Ok(Val::Bool(self.holds(left)? && self.holds(right)?)),
+            Node::Or(left, right) => Ok(Val::Bool(self.holds(left)? || self.holds(right)?)),
+            Node::If(test, then, other) => self.value(if self.holds(test)? { then } else { other }),
+            Node::One(op, operand) => self.one(op, self.value(operand)?),
+            Node::Two(op, left, right) => self.two(op, self.value(left)?, self.value(right)?),
+            Node::Get(of, attr) => self.get(self.value(of)?, attr)?.ok_or(Fail::Missing),
+            Node::Has(of, attr) => Ok(Val::Bool(self.get(self.value(of)?, attr)?.is_some())),
+            Node::HasPath(of, path) => {
+                let mut value = self.value(of)?;
+                for attr in self.code.attributes(path) {
+                    let Some(next) = self.get(value, *attr)? else { return Ok(Val::Bool(false)) };
+                    value = next;
+                }
+                Ok(Val::Bool(true))
+            }
+            Node::Like(text, pattern) => {
+                let Val::Text(text) = self.value(text)? else { return Err(Fail::Type) };
+                let pattern = self.code.pattern(pattern).ok_or(Fail::Type)?;
+                Ok(Val::Bool(pattern.matches(self.world.name(text).1)))
+            }
+            Node::Is(entity, wanted) => match self.value(entity)? {
+                Val::Entity(ty, _) => Ok(Val::Bool(ty == wanted)),
+                _ => Err(Fail::Type),
+            },
+            Node::Set(run) => {
+                let values: Result<Vec<Val>, Fail> = self.code.operands(run).iter().map(|at| self.value(*at)).collect();
+                Ok(self.world.make_set(values?))
+            }
+            Node::Record(names, values) => {
+                let fields = self.code.attributes(names).iter().zip(self.code.operands(values));
+                let fields: Result<Vec<_>, Fail> = fields.map(|(attr, at)| Ok((*attr, self.value(*at)?))).collect();
+                Ok(self.world.make_record(fields?))
+            }
+        }
+    }
+
+    fn get(&self, of: Val, attr: Attr) -> Result<Option<Val>, Fail> {
+        match of {
+            Val::Record(record) => Ok(self.world.field(record, attr)),
+            Val::Entity(_, entity) => {
+                Ok(self.world.attributes(entity).and_then(|record| self.world.field(record, attr)))
+            }
+            _ => Err(Fail::Type),
+        }
+    }
+
+    fn one(&self, op: One, value: Val) -> Result<Val, Fail> {
+        Ok(match (op, value) {
+            (One::Not, Val::Bool(value)) => Val::Bool(!value),
+            (One::Neg, Val::Long(value)) => Val::Long(value.checked_neg().ok_or(Fail::Overflow)?),
+            (One::IsEmpty, Val::Set(set)) => Val::Bool(self.world.elements(set).is_empty()),
+            (One::IsIpv4, Val::Ip(address, _)) => Val::Bool(address.is_ipv4()),
+            (One::IsIpv6, Val::Ip(address, _)) => Val::Bool(address.is_ipv6()),
+            (One::IsLoopback, Val::Ip(address, prefix)) => {
+                Val::Bool(address.is_loopback() && prefix >= if address.is_ipv4() { 8 } else { 128 })
+            }
+            (One::IsMulticast, Val::Ip(address, prefix)) => {
+                Val::Bool(address.is_multicast() && prefix >= if address.is_ipv4() { 4 } else { 8 })
+            }
+            (One::ToDate, Val::DateTime(at)) => {
+                Val::DateTime(at.checked_sub(at.rem_euclid(DAY_MS)).ok_or(Fail::Overflow)?)
+            }
+            (One::ToTime, Val::DateTime(at)) => Val::Duration(at.rem_euclid(DAY_MS)),
+            (One::ToMilliseconds, Val::Duration(ms)) => Val::Long(ms),
+            (One::ToSeconds, Val::Duration(ms)) => Val::Long(ms / 1_000),
+            (One::ToMinutes, Val::Duration(ms)) => Val::Long(ms / 60_000),
+            (One::ToHours, Val::Duration(ms)) => Val::Long(ms / 3_600_000),
+            (One::ToDays, Val::Duration(ms)) => Val::Long(ms / DAY_MS),
+            _ => return Err(Fail::Type),
+        })
+    }
+
+    fn two(&self, op: Two, left: Val, right: Val) -> Result<Val, Fail> {
+        Ok(match (op, left, right) {
+            (Two::Eq, a, b) => Val::Bool(self.world.same(&a, &b)),
+            (Two::Less, a, b) => Val::Bool(compare(a, b)?.is_lt()),
+            (Two::LessEq, a, b) => Val::Bool(compare(a, b)?.is_le()),
+            (Two::Add, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_add(b).ok_or(Fail::Overflow)?),
+            (Two::Sub, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_sub(b).ok_or(Fail::Overflow)?),
+            (Two::Mul, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_mul(b).ok_or(Fail::Overflow)?),
+            (Two::In, Val::Entity(_, a), Val::Entity(_, b)) => Val::Bool(self.world.is_in(a, b)),
+            (Two::In, Val::Entity(_, a), Val::Set(set)) => Val::Bool(self.in_any(a, set)?),
+            (Two::Contains, Val::Set(set), value) => {
+                Val::Bool(self.world.contains(&self.world.elements(set), &value))
+            }
+            (Two::ContainsAll, Val::Set(all), Val::Set(part)) => {
+                let all = self.world.elements(all);
+                Val::Bool(self.world.elements(part).iter().all(|value| self.world.contains(&all, value)))
+            }
+            (Two::ContainsAny, Val::Set(all), Val::Set(part)) => {
+                let all = self.world.elements(all);
+                Val::Bool(self.world.elements(part).iter().any(|value| self.world.contains(&all, value)))
+            }
+            (Two::GetTag, Val::Entity(_, entity), Val::Text(tag)) => self.tag(entity, tag).ok_or(Fail::Missing)?,
+            (Two::HasTag, Val::Entity(_, entity), Val::Text(tag)) => Val::Bool(self.tag(entity, tag).is_some()),
+            (Two::DecimalLess, Val::Decimal(a), Val::Decimal(b)) => Val::Bool(a < b),
+            (Two::DecimalLessEq, Val::Decimal(a), Val::Decimal(b)) => Val::Bool(a <= b),
+            (Two::IsInRange, Val::Ip(a, of_a), Val::Ip(b, of_b)) => Val::Bool(is_in_range((a, of_a), (b, of_b))),
+            (Two::Offset, Val::DateTime(at), Val::Duration(by)) => {
+                Val::DateTime(at.checked_add(by).ok_or(Fail::Overflow)?)
+            }
+            (Two::DurationSince, Val::DateTime(at), Val::DateTime(since)) => {
+                Val::Duration(at.checked_sub(since).ok_or(Fail::Overflow)?)
+            }
+            _ => return Err(Fail::Type),
+        })
+    }
+
+    fn tag(&self, entity: Sym, tag: Sym) -> Option<Val> {
+        self.world.field(self.world.tags(entity)?, tag.into())
+    }
+
+    fn in_any(&self, entity: Sym, set: Place) -> Result<bool, Fail> {
+        let others = self.world.elements(set);
+        let mut found = false;
+        let ancestors = self.world.ancestors(entity);
+        for other in others.iter() {
+            // A set with something else than entities is an error, wherever it stands.
+            let Val::Entity(_, other) = other else { return Err(Fail::Type) };
+            found = found || entity == *other || ancestors.contains(other);
+        }
+        Ok(found)
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+fn compare(a: Val, b: Val) -> Result<std::cmp::Ordering, Fail> {
+    match (a, b) {
+        (Val::Long(a), Val::Long(b)) | (Val::DateTime(a), Val::DateTime(b)) | (Val::Duration(a), Val::Duration(b)) => {
+            Ok(a.cmp(&b))
+        }
+        _ => Err(Fail::Type),
+    }
+}
+
+/// Whether one range of addresses lies within another. The two families never meet.
+fn is_in_range((a, of_a): (IpAddr, u8), (b, of_b): (IpAddr, u8)) -> bool {
+    // The narrower range lies in the wider one when they agree in the wider one's prefix.
+    let agree = match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= u32::from(of_b),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= u32::from(of_b),
+        _ => false,
+    };
+    agree && of_a >= of_b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in_range;
+
+    #[test]
+    fn a_range_lies_within_a_wider_one_of_its_family() {
+        let range = |text: &str| {
+            let (address, prefix) = text.split_once('/').unwrap();
+            (address.parse().unwrap(), prefix.parse().unwrap())
+        };
+        for (a, b, within) in [
+            ("10.1.2.3/32", "10.0.0.0/8", true),
+            ("10.0.0.0/8", "10.0.0.0/8", true),
+            ("10.0.0.0/8", "10.0.0.0/9", false),
+            ("10.0.0.0/7", "10.0.0.0/8", false),
+            ("1.2.3.4/0", "9.9.9.9/0", true),
+            ("::1/128", "::/0", true),
+            ("::1/128", "0.0.0.0/0", false),
+        ] {
+            assert_eq!(is_in_range(range(a), range(b)), within, "{a} in {b}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What deciding about one action of one principal needs, found once for all its requests.
+
+use crate::evaluate::Scene;
+use crate::memory::Verdict;
+use crate::rules::{Action, Rules};
+use crate::val::Val;
+use std::rc::Rc;
+
+/// A principal pays for looking at its rules only after it has come back so often.
+const PATIENCE: u32 = 2;
+
+/// So many rules are looked at in one decision.
+const SLICE: usize = 64;
+
+/// So many verdicts are compared with a new one.
+const VERDICTS: usize = 8;
+
+/// Rules of which some were found to be false for the principal, whatever it asks.
+#[derive(Debug, Default)]
+struct Pruned {
+    kept: Vec<u32>,
+    pending: Vec<u32>,
+}
+
+impl Pruned {
+    fn new(pending: Vec<u32>) -> Self {
+        Self { kept: Vec::new(), pending }
+    }
+
+    /// Looks at the next rules.
+    fn look(&mut self, rules: &Rules, scene: &Scene<'_>) {
+        let from = self.pending.len().saturating_sub(SLICE);
+        for rule in self.pending.split_off(from) {
+            if rules.rule(rule).is_some_and(|it| rules.can_hold(it, scene)) {
+                self.kept.push(rule);
+            }
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = u32> + '_ {
+        self.kept.iter().chain(&self.pending).copied()
+    }
+}
+
+/// A plan.
+#[derive(Debug)]
+pub struct Plan {
+    uses: u32,
+    rules: Pruned,
+    timed: Pruned,
+    /// The times between which the rules that are found by the time are those of `timed`.
+    pub within: (i64, i64),
+    /// The times at which the decision may change, ascending, beside those that hold for everybody.
+    boundaries: Vec<i64>,
+    /// The time is used in a way that makes the decision hold for one millisecond only.
+    pub now_only: bool,
+    verdicts: Vec<Rc<Verdict>>,
+}
+
+impl Plan {
+    /// A plan. The scene is that of the principal and the action, without a request.
+    #[must_use]
+    pub fn new(rules: &Rules, action: &Action, scene: &Scene<'_>) -> Self {
+        let mut found = action.always.clone();
+        rules.index.for_principal(scene, |rule| {
+            if rules.admits(rule, action) {
+                found.push(rule);
+            }
+        });
+        let mut plan = Self {
+            uses: 0,
+            rules: Pruned::new(found),
+            timed: Pruned::default(),
+            within: (0, 0),
+            boundaries: Vec::new(),
+            now_only: false,
+            verdicts: Vec::new(),
+        };
+        for rule in &action.odd {
+            plan.now_only |= rules.rule(*rule).is_some_and(|rule| rules.can_hold(rule, scene));
+        }
+        for comparison in &action.comparisons {
+            match scene.value(comparison.with) {
+                Ok(Val::DateTime(at)) => comparison.push(at, &mut plan.boundaries),
+                // Where it is reached it errs, and a decision with an error is not remembered.
+                Err(_) => {}
+                Ok(_) => plan.now_only = true,
+            }
+        }
+        plan.boundaries.sort_unstable();
+        plan.boundaries.dedup();
+        plan
+    }
+
+    /// Takes note of a decision at a time.
+    pub fn use_at(&mut self, at: i64, rules: &Rules, action: &Action, scene: &Scene<'_>) {
+        self.uses = self.uses.saturating_add(1);
+        if !(self.within.0..self.within.1).contains(&at) && !action.windows.is_empty() {
+            let (mut from, mut until) = (i64::MIN, i64::MAX);
+            let mut active = Vec::new();
+            for window in &action.windows {
+                for edge in [window.from, window.until] {
+                    if edge <= at {
+                        from = from.max(edge);
+                    } else {
+                        until = until.min(edge);
+                    }
+                }
+                if (window.from..window.until).contains(&at) {
+                    active.push(window.rule);
+                }
+            }
+            self.within = (from, until);
+            self.timed = Pruned::new(active);
+        } else if action.windows.is_empty() {
+            self.within = (i64::MIN, i64::MAX);
+        }
+        if self.uses > PATIENCE {
+            if self.rules.pending.is_empty() {
+                self.timed.look(rules, scene);
+            } else {
+                self.rules.look(rules, scene);
+            }
+        }
+    }
+
+    /// The rules that a request can satisfy, beside those that it opens itself.
+    pub fn rules(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rules.all().chain(self.timed.all())
+    }
+
+    /// The next boundary after a time.
+    #[must_use]
+    pub fn boundary_after(&self, at: i64) -> Option<i64> {
+        next_after(&self.boundaries, at)
+    }
+
+    /// The one object for a verdict, where an equal one is known.
+    pub fn share(&mut self, verdict: Verdict) -> Rc<Verdict> {
+        if let Some(known) = self.verdicts.iter().find(|known| ***known == verdict) {
+            return Rc::clone(known);
+        }
+        let verdict = Rc::new(verdict);
+        if self.verdicts.len() >= VERDICTS {
+            self.verdicts.remove(0);
+        }
+        self.verdicts.push(Rc::clone(&verdict));
+        verdict
+    }
+}
+
+/// The first of ascending times that lies after another.
+#[must_use]
+pub fn next_after(times: &[i64], at: i64) -> Option<i64> {
+    times.get(times.partition_point(|time| *time <= at)).copied()
+}
