@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::secret::{Malformed, Presented, SecretHash};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoredSecret};
 
 pub use entry::Entry;
 use follow::Freshness;
@@ -84,6 +84,11 @@ impl<P: Send + Sync + 'static> Directory<P> {
             return Lookup::Unavailable;
         }
         self.shared.secrets.get(hash).map_or(Lookup::Unknown, Lookup::Found)
+    }
+
+    /// Takes over secrets of changed tokens.
+    pub(crate) fn take(&self, secrets: Vec<StoredSecret>) -> Result<(), StoreError> {
+        follow::take(&self.shared, secrets)
     }
 
     /// Whether look-ups are answered: what a readiness check wants to know.

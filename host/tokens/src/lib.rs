@@ -5,15 +5,29 @@
 //!
 //! Nothing on the hot path waits for the database: [`Directory`] answers from memory, and [`Recorder`] writes later.
 
+mod audit;
+mod catalogue;
 mod clock;
+mod describe;
 mod directory;
+mod hex;
+mod operations;
+mod period;
 mod record;
 mod secret;
 mod store;
 mod token;
 
+pub use audit::{AuditEntry, ChainHash, ChainHashError, Tampered, Verified};
+pub use catalogue::{Catalogue, NotInCatalogue};
 pub use clock::{CLOCK_BEHIND_MAX, Clock, ClockError, Skew};
 pub use directory::{Directory, DirectoryOptions, Entry, Lookup};
+pub use operations::{
+    Actor, ActorError, BULK_MAX, Choice, Created, Edit, GRACE_DEFAULT, GRACE_MAX, KnownSecret, NewToken, ProfileCheck,
+    Rotated, Rotation, Rules, Selector, TEXT_BYTES_MAX, TokenError, TokenFilter, TokenFilterError, Tokens,
+    UnknownFilter, Update, csv_cell, csv_header, csv_row,
+};
+pub use period::{Period, PeriodError};
 pub use record::{
     Batch, BudgetKey, Event, EventFilter, EventFilterError, LastUse, Owner, Recorder, RecorderOptions, Shadow,
     UsageCount, UsageKey, Verdict,
@@ -22,7 +36,10 @@ pub use secret::{
     EnvSegment, EnvSegmentError, GenerateError, Malformed, PRESENTED_BYTES_MAX, Prefix, Presented, SECRET_PATTERN,
     Secret, SecretHash, SecretHashError,
 };
-pub use store::{RecordStore, Store, StoreError, StoredSecret, TokenStore, Work};
+pub use store::{
+    Change, ChangeSet, RecordStore, SqliteOptions, SqliteStore, Store, StoreError, StoredSecret, TokenPage, TokenStore,
+    Work,
+};
 pub use token::{
     Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,
     UnknownLabel, UnknownStatus, Window,

@@ -3,7 +3,9 @@
 //! The rules of a token's life stand in [`crate::Tokens`]; a store only keeps states, all or nothing. So another
 //! database has little to do: three small traits.
 
+mod change;
 mod error;
+mod sqlite;
 
 use std::fmt;
 use std::future::Future;
@@ -11,11 +13,14 @@ use std::pin::Pin;
 
 use cedargate::model::Timestamp;
 
-use crate::record::{Batch, BudgetKey, Event, EventFilter};
+use crate::audit::AuditEntry;
+use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
 use crate::secret::SecretHash;
 use crate::token::Token;
 
+pub use change::{Change, ChangeSet};
 pub use error::StoreError;
+pub use sqlite::{SqliteOptions, SqliteStore};
 
 /// What a method of a store returns.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -25,8 +30,31 @@ pub trait Store: TokenStore + RecordStore + fmt::Debug {}
 
 impl<S: TokenStore + RecordStore + fmt::Debug> Store for S {}
 
-/// Keeps tokens.
+/// Keeps tokens, and the log of their changes.
 pub trait TokenStore: Send + Sync + 'static {
+    /// Makes changes, all or none, and returns the tokens' new revisions. Each change is written to the audit log
+    /// together with it.
+    ///
+    /// Refused are changes of tokens that are not at the revision that was expected ([`StoreError::Conflict`]), names
+    /// of live tokens ([`StoreError::NameTaken`]; a token that has expired gives its name up) and secrets that are
+    /// known ([`StoreError::SecretKnown`]).
+    fn apply<'a>(&'a self, changes: &'a ChangeSet) -> Work<'a, Vec<i64>>;
+
+    /// The token with this id.
+    fn token_by_id<'a>(&'a self, id: &'a str) -> Work<'a, Option<Token>>;
+
+    /// All tokens that have or had this name, newest first, at most `limit`.
+    fn tokens_by_name<'a>(&'a self, name: &'a str, limit: u32) -> Work<'a, Vec<Token>>;
+
+    /// Tokens in the order in which they were made, at most `limit` after the place `after`.
+    fn tokens(&self, after: i64, limit: u32) -> Work<'_, TokenPage>;
+
+    /// Entries of the audit log after a number, oldest first, at most `limit`.
+    fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>>;
+
+    /// The last entry of the audit log.
+    fn audit_last(&self) -> Work<'_, Option<AuditEntry>>;
+
     /// The newest time that anything was stored at, unless nothing was.
     fn newest(&self) -> Work<'_, Option<Timestamp>>;
 
@@ -48,9 +76,21 @@ pub trait RecordStore: Send + Sync + 'static {
     /// What was spent in windows that have not ended at this time.
     fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>>;
 
+    /// What a token used since the beginning of an hour, by model, sorted by model.
+    fn usage<'a>(&'a self, token_id: &'a str, since: Timestamp) -> Work<'a, Vec<(String, UsageCount)>>;
+
     /// Events that match, with their numbers, oldest first: the last `limit` of them, or the first `limit` after a
     /// number.
     fn events<'a>(&'a self, filter: &'a EventFilter, after: Option<i64>, limit: u32) -> Work<'a, Vec<(i64, Event)>>;
+}
+
+/// Some tokens of a store.
+#[derive(Clone, Debug, Default)]
+pub struct TokenPage {
+    /// The tokens.
+    pub tokens: Vec<Token>,
+    /// The place to go on after, unless these were the last.
+    pub next: Option<i64>,
 }
 
 /// A secret of a token, with what a look-up of it answers.

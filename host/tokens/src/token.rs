@@ -132,10 +132,11 @@ impl Token {
         best
     }
 
-    /// Whether the token may still be used one day without being made anew: its name is taken.
+    /// Whether the token was neither revoked nor has expired, so that its name is taken. It may be off, or without a
+    /// secret that is accepted.
     #[must_use]
     pub fn is_live(&self, at: Timestamp) -> bool {
-        !matches!(self.status(at), Status::Revoked | Status::Expired)
+        self.revoked_at.is_none() && self.grant.expires_at.is_none_or(|expires_at| at < expires_at)
     }
 
     /// The secrets that are accepted at this time, as far as the secrets alone say.

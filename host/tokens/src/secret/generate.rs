@@ -27,6 +27,21 @@ pub struct Prefix {
     pub env: EnvSegment,
 }
 
+impl Prefix {
+    /// The prefix of a secret of this system, read from what may be shown of it.
+    pub(crate) fn of_public_part(public_part: &str) -> Option<Self> {
+        let end = public_part.len().checked_sub(PUBLIC_DIGITS)?;
+        let segments = public_part.get(..end)?.strip_prefix(SYSTEM)?.strip_suffix('_')?;
+        let (label, env) = match segments.split_once('_') {
+            Some(("ak", env)) => (Some(Label::Access), env),
+            Some(("gk", env)) => (Some(Label::Gateway), env),
+            Some(_) => return None,
+            None => (None, segments),
+        };
+        Some(Self { label, env: env.parse().ok()? })
+    }
+}
+
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let label = match self.label {

@@ -51,20 +51,7 @@ impl FromStr for SecretHash {
     type Err = SecretHashError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("sha256:").unwrap_or(text);
-        if digits.len() != 64 || !digits.is_ascii() {
-            return Err(SecretHashError);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| SecretHashError)?;
-            // `from_str_radix` takes a sign, which is not a digit.
-            if pair.starts_with('+') {
-                return Err(SecretHashError);
-            }
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| SecretHashError)?;
-        }
-        Ok(Self(bytes))
+        crate::hex::decode(text.strip_prefix("sha256:").unwrap_or(text)).map(Self).ok_or(SecretHashError)
     }
 }
 

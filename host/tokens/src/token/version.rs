@@ -33,6 +33,22 @@ pub struct SecretVersion {
 }
 
 impl SecretVersion {
+    /// The first secret of a token.
+    #[must_use]
+    pub fn first(hash: SecretHash, public_part: String, created_at: Timestamp) -> Self {
+        Self {
+            version: 1,
+            hash,
+            public_part,
+            created_at,
+            grace_until: None,
+            revoked_at: None,
+            rotation_key: None,
+            rotated_at: None,
+            last_used_at: None,
+        }
+    }
+
     /// The state of this secret, as far as it does not depend on the token.
     #[must_use]
     pub fn status(&self, at: Timestamp) -> Status {

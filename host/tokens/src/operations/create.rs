@@ -1,0 +1,142 @@
+//! New tokens, and tokens of other systems.
+
+use cedargate::model::Timestamp;
+
+use super::mistake::TokenError;
+use super::{Tokens, check};
+use crate::period::Period;
+use crate::secret::{EnvSegment, Prefix, Secret, SecretHash};
+use crate::store::Change;
+use crate::token::{Allowance, Grant, Label, SecretVersion, Token};
+
+/// A token that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its name, unique among live tokens.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The older label, which shows in the prefix.
+    pub label: Option<Label>,
+    /// The segment of the prefix that says where the token is used.
+    pub env: EnvSegment,
+    /// What it may do.
+    pub grant: Grant,
+    /// When it expires, counted from now. Takes the place of an expiry in the grant.
+    pub expires_in: Option<Period>,
+    /// Its budgets and rates.
+    pub allowances: Vec<Allowance>,
+}
+
+impl NewToken {
+    /// A token with a name, and nothing else said.
+    pub fn new(name: impl Into<String>, grant: Grant) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            label: None,
+            env: EnvSegment::default(),
+            grant,
+            expires_in: None,
+            allowances: Vec::new(),
+        }
+    }
+}
+
+/// A new token, and its secret for the only time.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The token.
+    pub token: Token,
+    /// Its secret, which is not kept.
+    pub secret: Secret,
+}
+
+/// A secret that another system made.
+#[derive(Clone, Debug)]
+pub enum KnownSecret {
+    /// The secret itself.
+    Secret(Secret),
+    /// Its SHA-256.
+    Hash(SecretHash),
+}
+
+impl Tokens {
+    /// Makes a token.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::NameInUse`].
+    pub async fn create(&self, new: NewToken) -> Result<Created, TokenError> {
+        let secret = Secret::generate(&Prefix { label: new.label, env: new.env.clone() })?;
+        let token = self.add(new, "create", secret.hash(), secret.public_part().to_owned()).await?;
+        Ok(Created { token, secret })
+    }
+
+    /// Makes a token for a secret that somebody has already, so that he needs no new one.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::SecretKnown`].
+    pub async fn import(&self, new: NewToken, secret: &KnownSecret) -> Result<Token, TokenError> {
+        let (hash, public_part) = match secret {
+            KnownSecret::Secret(secret) => (secret.hash(), secret.public_part().to_owned()),
+            KnownSecret::Hash(hash) => (*hash, hash.public_part()),
+        };
+        self.add(new, "import", hash, public_part).await
+    }
+
+    /// The token that a call of [`create`](Self::create) would make, to look at before. It has no secret, and
+    /// nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`] where it could not be made; a name in use is noticed only when it is.
+    pub fn draft(&self, new: NewToken) -> Result<Token, TokenError> {
+        self.assemble(new, self.now(), Vec::new())
+    }
+
+    async fn add(
+        &self,
+        new: NewToken,
+        action: &'static str,
+        hash: SecretHash,
+        public_part: String,
+    ) -> Result<Token, TokenError> {
+        let at = self.now();
+        let name = new.name.clone();
+        let secret = SecretVersion::first(hash, public_part, at);
+        let after = self.assemble(new, at, vec![secret])?;
+        let committed = self.commit(at, vec![Change { action, before: None, after }]).await;
+        let mut tokens = committed.map_err(|error| TokenError::of_store(error, &name))?;
+        tokens.pop().ok_or_else(|| crate::store::StoreError::Conflict.into())
+    }
+
+    fn assemble(&self, new: NewToken, at: Timestamp, secrets: Vec<SecretVersion>) -> Result<Token, TokenError> {
+        let NewToken { name, description, label, env: _, mut grant, expires_in, allowances } = new;
+        if let Some(period) = expires_in {
+            grant.expires_at = Some(after(at, period));
+        }
+        let token = Token {
+            id: Token::new_id()?,
+            name,
+            description,
+            label,
+            grant,
+            allowances,
+            created_at: at,
+            disabled_at: None,
+            revoked_at: None,
+            secrets,
+            last_used_at: None,
+            revision: 0,
+        };
+        self.rules.check(&token, None, at)?;
+        Ok(token)
+    }
+}
+
+/// The end of a period, rounded up to a second.
+pub(super) fn after(at: Timestamp, period: Period) -> Timestamp {
+    check::whole_second(Timestamp::from_millis(at.as_millis().saturating_add(period.millis())))
+}

@@ -1,0 +1,164 @@
+//! Changes of what a token may do, and switching it off and on.
+
+use cedargate::model::{Bindings, Timestamp};
+
+use super::Tokens;
+use super::choose::Selector;
+use super::create::after;
+use super::mistake::TokenError;
+use crate::period::Period;
+use crate::token::{Allowance, Token};
+
+/// What becomes of a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Update<T> {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It goes.
+    Clear,
+    /// It becomes this.
+    To(T),
+}
+
+impl<T> Update<T> {
+    fn apply(self, value: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = None,
+            Self::To(new) => *value = Some(new),
+        }
+    }
+
+    /// Whether the value stays.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+}
+
+/// Changes of a token. Purpose and principal type never change: another workload gets another token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// What it is for.
+    pub description: Update<String>,
+    /// From when on it is valid.
+    pub not_before: Update<Timestamp>,
+    /// When it expires.
+    pub expires_at: Update<Timestamp>,
+    /// When it expires, counted from now. Takes the place of `expires_at`.
+    pub expires_in: Option<Period>,
+    /// The team that its traffic belongs to.
+    pub team_id: Update<String>,
+    /// The gateway that it works at.
+    pub gateway_id: Update<String>,
+    /// The consumer group that it works for.
+    pub consumer_group: Update<String>,
+    /// Providers that it may use.
+    pub providers: Update<Vec<String>>,
+    /// Models that it may use.
+    pub models: Update<Vec<String>>,
+    /// Its scopes.
+    pub scopes: Update<Vec<String>>,
+    /// Networks that it may be used from.
+    pub networks: Update<Vec<String>>,
+    /// Its budgets and rates.
+    pub allowances: Update<Vec<Allowance>>,
+}
+
+impl Edit {
+    /// Whether nothing is to be changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn apply(self, token: &mut Token, at: Timestamp) {
+        let Self {
+            description,
+            not_before,
+            expires_at,
+            expires_in,
+            team_id,
+            gateway_id,
+            consumer_group,
+            providers,
+            models,
+            scopes,
+            networks,
+            allowances,
+        } = self;
+        description.apply(&mut token.description);
+        not_before.apply(&mut token.grant.not_before);
+        expires_in.map_or(expires_at, |period| Update::To(after(at, period))).apply(&mut token.grant.expires_at);
+        team_id.apply(&mut token.grant.team_id);
+        let bindings: &mut Bindings = &mut token.grant.bindings;
+        gateway_id.apply(&mut bindings.gateway_id);
+        consumer_group.apply(&mut bindings.consumer_group);
+        providers.apply(&mut bindings.providers);
+        models.apply(&mut bindings.models);
+        scopes.apply(&mut bindings.scopes);
+        networks.apply(&mut bindings.networks);
+        let mut kept = Some(std::mem::take(&mut token.allowances));
+        allowances.apply(&mut kept);
+        token.allowances = kept.unwrap_or_default();
+    }
+}
+
+impl Tokens {
+    /// Changes what a token may do. Every decision that begins after this returned is made from the new profile.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::Revoked`].
+    pub async fn edit(&self, selector: &Selector, edit: &Edit) -> Result<Token, TokenError> {
+        let edited = self.change(selector, "edit", |before, at| {
+            if before.revoked_at.is_some() {
+                return Err(TokenError::Revoked(before.name.clone()));
+            }
+            let mut token = before.clone();
+            edit.clone().apply(&mut token, at);
+            if token == *before {
+                return Ok((None, ()));
+            }
+            self.rules.check(&token, Some(before), at)?;
+            Ok((Some(token), ()))
+        });
+        edited.await.map(|(token, ())| token)
+    }
+
+    /// Switches a token off until [`enable`](Self::enable). One that is off stays off.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::Revoked`].
+    pub async fn disable(&self, selector: &Selector) -> Result<Token, TokenError> {
+        self.switch(selector, "disable", |token, at| token.disabled_at = token.disabled_at.or(Some(at))).await
+    }
+
+    /// Switches a token on again. One that is on stays on.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::Revoked`].
+    pub async fn enable(&self, selector: &Selector) -> Result<Token, TokenError> {
+        self.switch(selector, "enable", |token, _| token.disabled_at = None).await
+    }
+
+    async fn switch(
+        &self,
+        selector: &Selector,
+        action: &'static str,
+        switch: impl Fn(&mut Token, Timestamp),
+    ) -> Result<Token, TokenError> {
+        let switched = self.change(selector, action, |before, at| {
+            if before.revoked_at.is_some() {
+                return Err(TokenError::Revoked(before.name.clone()));
+            }
+            let mut token = before.clone();
+            switch(&mut token, at);
+            Ok(((token != *before).then_some(token), ()))
+        });
+        switched.await.map(|(token, ())| token)
+    }
+}

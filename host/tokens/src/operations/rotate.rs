@@ -1,0 +1,165 @@
+//! New secrets for tokens that stay what they are.
+
+use cedargate::model::Timestamp;
+
+use super::Tokens;
+use super::check::check_text;
+use super::choose::Selector;
+use super::create::after;
+use super::mistake::TokenError;
+use crate::period::Period;
+use crate::secret::{Prefix, Secret};
+use crate::token::{SECRETS_LIVE_MAX, SecretVersion, Token};
+
+/// How long the old secret is accepted unless said otherwise.
+pub const GRACE_DEFAULT: Period = Period::hours(24);
+
+/// The longest grace period: 90 days, after which a key is due to be rotated anyway.
+pub const GRACE_MAX: Period = Period::hours(90 * 24);
+
+/// How long a call may be repeated with the key of the first. Later, a key that is used again is a mistake rather
+/// than a lost answer.
+const REPEAT_MAX: Period = Period::hours(24);
+
+/// How to rotate.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// How long the old secret is accepted beside the new one; 0 ends it at once.
+    pub grace: Period,
+    /// Makes the call safe to repeat within a day where its answer was lost: the secret that the first call made
+    /// stops working, a new one is returned, and the old secret's grace still counts from the first call.
+    pub idempotency_key: Option<String>,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self { grace: GRACE_DEFAULT, idempotency_key: None }
+    }
+}
+
+/// A token with a new secret.
+#[derive(Clone, Debug)]
+pub struct Rotated {
+    /// The token.
+    pub token: Token,
+    /// Its new secret, which is not kept.
+    pub secret: Secret,
+    /// Which of the token's secrets that is.
+    pub version: u32,
+    /// Until when the old secret is accepted, unless there was none.
+    pub grace_until: Option<Timestamp>,
+    /// The secret that an earlier call with the same key made, and that stopped working.
+    pub replaced: Option<u32>,
+}
+
+struct Made {
+    secret: Secret,
+    version: u32,
+    grace_until: Option<Timestamp>,
+    replaced: Option<u32>,
+}
+
+impl Tokens {
+    /// Gives a token a new secret. Id, counters, budget and history stay.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::TooManySecrets`] and [`TokenError::RotationKeyUsed`].
+    pub async fn rotate(&self, selector: &Selector, rotation: &Rotation) -> Result<Rotated, TokenError> {
+        if rotation.grace > GRACE_MAX {
+            return Err(TokenError::GraceTooLong { max: GRACE_MAX });
+        }
+        if let Some(key) = &rotation.idempotency_key {
+            check_text("the idempotency key", key)?;
+        }
+        let (token, made) = self
+            .change(selector, "rotate", |before, at| {
+                let mut token = before.clone();
+                let made = rotate(&mut token, rotation, at)?;
+                Ok((Some(token), made))
+            })
+            .await?;
+        let Made { secret, version, grace_until, replaced } = made;
+        Ok(Rotated { token, secret, version, grace_until, replaced })
+    }
+}
+
+fn rotate(token: &mut Token, rotation: &Rotation, at: Timestamp) -> Result<Made, TokenError> {
+    if token.revoked_at.is_some() {
+        return Err(TokenError::Revoked(token.name.clone()));
+    }
+    if token.grant.expires_at.is_some_and(|expires_at| at >= expires_at) {
+        return Err(TokenError::Expired(token.name.clone()));
+    }
+    let earlier = match &rotation.idempotency_key {
+        Some(key) => earlier(token, key, at)?,
+        None => None,
+    };
+    let grace_until = match earlier {
+        Some(_) => grace_of_predecessor(token),
+        None => supersede(token, rotation.grace, at)?,
+    };
+    let mut rotated_at = at;
+    if let Some(version) = earlier
+        && let Some(lost) = token.secrets.iter_mut().find(|secret| secret.version == version)
+    {
+        lost.revoked_at = Some(at);
+        rotated_at = lost.rotated_at.unwrap_or(at);
+    }
+    let secret = Secret::generate(&prefix(token))?;
+    let version = token.secrets.iter().map(|secret| secret.version).max().unwrap_or(0).saturating_add(1);
+    token.secrets.push(SecretVersion {
+        version,
+        rotation_key: rotation.idempotency_key.clone(),
+        rotated_at: Some(rotated_at),
+        ..SecretVersion::first(secret.hash(), secret.public_part().to_owned(), at)
+    });
+    Ok(Made { secret, version, grace_until, replaced: earlier })
+}
+
+/// The secret that an earlier call with the same key made.
+fn earlier(token: &Token, key: &str, at: Timestamp) -> Result<Option<u32>, TokenError> {
+    let made = |secret: &&SecretVersion| secret.rotation_key.as_deref() == Some(key);
+    let Some(last) = token.secrets.iter().rev().find(made) else { return Ok(None) };
+    let first_at = last.rotated_at.unwrap_or(last.created_at);
+    let is_current = token.current_secret().is_some_and(|current| current.version == last.version);
+    if is_current && at.saturating_since(first_at) <= REPEAT_MAX.duration() {
+        Ok(Some(last.version))
+    } else {
+        Err(TokenError::RotationKeyUsed { at: first_at })
+    }
+}
+
+/// Ends the current secret after the grace period.
+fn supersede(token: &mut Token, grace: Period, at: Timestamp) -> Result<Option<Timestamp>, TokenError> {
+    let current = token.current_secret().map(|secret| secret.version);
+    let until = match grace.millis() {
+        0 => at,
+        _ => after(at, grace),
+    };
+    // With no grace, the current one makes room.
+    let going = current.filter(|_| until <= at);
+    let live: Vec<_> = token.live_secrets(at).filter(|secret| Some(secret.version) != going).collect();
+    if live.len() >= SECRETS_LIVE_MAX
+        && let Some(oldest) = live.first()
+    {
+        return Err(TokenError::TooManySecrets {
+            name: token.name.clone(),
+            oldest: oldest.version,
+            until: live.iter().filter_map(|secret| secret.grace_until).min().unwrap_or(at),
+        });
+    }
+    let found = token.secrets.iter_mut().find(|secret| Some(secret.version) == current);
+    Ok(found.map(|secret| *secret.grace_until.insert(until)))
+}
+
+/// The end of the grace of the newest superseded secret.
+fn grace_of_predecessor(token: &Token) -> Option<Timestamp> {
+    token.secrets.iter().rev().find_map(|secret| secret.grace_until)
+}
+
+/// A new secret begins as the one before it.
+fn prefix(token: &Token) -> Prefix {
+    let last = token.secrets.iter().rev().find_map(|secret| Prefix::of_public_part(&secret.public_part));
+    last.unwrap_or_else(|| Prefix { label: token.label, ..Prefix::default() })
+}

@@ -1,0 +1,35 @@
+//! Changes that are made together.
+
+use cedargate::model::Timestamp;
+
+use crate::token::Token;
+
+/// Changes that are made together, all or none.
+#[derive(Clone, Debug)]
+pub struct ChangeSet {
+    /// When they are made.
+    pub at: Timestamp,
+    /// Who makes them.
+    pub actor: String,
+    /// What is changed.
+    pub changes: Vec<Change>,
+}
+
+/// One token before and after.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What is done, in one word.
+    pub action: &'static str,
+    /// The token before; absent where it is made now. It must be in the store with this very revision.
+    pub before: Option<Token>,
+    /// The token after. Its revision and its times of use are the store's to say.
+    pub after: Token,
+}
+
+impl Change {
+    /// The revision that the token must be at.
+    #[must_use]
+    pub fn expected(&self) -> Option<i64> {
+        self.before.as_ref().map(|before| before.revision)
+    }
+}
