@@ -10,7 +10,7 @@ use crate::plan::{Plan, next_after};
 use crate::principal::Principal;
 use crate::profile::{self, Counters, InputError, Request};
 use crate::reads::Fields;
-use crate::rules::{Action, Effect, Rule, Rules};
+use crate::rules::{Action, Effect, Rule, Rules, is_set};
 use crate::set::{Outcome, PolicySet};
 use crate::time::NUMBER_MAX;
 use crate::val::{Field, Heap, Scratch, Val, World};
@@ -77,7 +77,7 @@ impl Findings {
 pub struct Workspace {
     heap: Heap,
     scratch: Scratch,
-    opened: Vec<u32>,
+    opened: Vec<(u32, u64)>,
 }
 
 impl Default for Workspace {
@@ -111,15 +111,15 @@ pub fn decide(principal: &Principal, at: i64, request: &str, counters: &str) -> 
         return Err(InputError::Malformed("this set was loaded for the general door".into()));
     };
     check(at, request, counters, set)?;
-    let mut work = set.workspace.take();
+    // Nothing that decides comes back here, so the memory is free.
+    let mut work = set.workspace.borrow_mut();
     let asked = Asked { principal, set, maker, rules, at, request, counters };
-    let decided = asked.again(&mut work).unwrap_or_else(|| {
-        work.clear();
-        asked.afresh(&mut work)
-    });
     work.clear();
-    set.workspace.replace(work);
-    decided
+    if let Some(decided) = asked.again(&mut work) {
+        return decided;
+    }
+    work.clear();
+    asked.afresh(&mut work)
 }
 
 /// What can be said of a call before anything of it is read.
@@ -160,10 +160,12 @@ impl<'s> Asked<'s> {
             return None;
         }
         let action = self.rules.actions.get(action as usize)?;
-        let counters = match Counters::read_checked(self.counters) {
-            _ if self.counters.is_empty() => Counters::default(),
-            Ok(counters) => counters,
-            Err(error) => return Some(Err(error)),
+        let counters = match self.counters {
+            "" => Counters::default(),
+            text => match Counters::read_checked(text) {
+                Ok(counters) => counters,
+                Err(error) => return Some(Err(error)),
+            },
         };
         let (own, heap) = (&self.principal.facts.heap, &mut work.heap);
         let context = self.maker.bare_request(&action.facts, counters.all(), own, heap);
@@ -172,21 +174,12 @@ impl<'s> Asked<'s> {
         let mut findings = Findings { satisfied: verdict.satisfied.clone(), errors: Vec::new() };
         for (rule, open) in &verdict.open {
             if let Some(it) = self.rules.rule(*rule) {
-                findings.note(*rule, self.open_holds(it, *open, &scene));
+                findings.note(*rule, self.rules.holds(it, !open, &scene));
             }
         }
         let plans = self.principal.plans.borrow();
         let plan = plans.get(&action.number)?;
         Some(Ok(self.conclude(action, plan, findings)))
-    }
-
-    fn open_holds(&self, rule: &Rule, open: u64, scene: &Scene<'_>) -> Result<bool, Fail> {
-        for (bit, conjunct) in self.rules.conjuncts(rule).iter().enumerate() {
-            if open & (1 << bit) != 0 && !scene.holds(conjunct.node)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     fn afresh(&self, work: &mut Workspace) -> Result<Decision, InputError> {
@@ -209,13 +202,13 @@ impl<'s> Asked<'s> {
         plan.use_at(self.at, self.rules, action, &scene);
         self.rules.index.for_request(&scene, |rule| {
             if self.rules.admits(rule, action) {
-                work.opened.push(rule);
+                work.opened.push((rule, 0));
             }
         });
         let mut findings = Findings::default();
-        for rule in work.opened.iter().copied().chain(plan.rules()) {
+        for (rule, known) in work.opened.iter().copied().chain(plan.rules()) {
             if let Some(it) = self.rules.rule(rule) {
-                findings.note(rule, self.rules.holds(it, &scene));
+                findings.note(rule, self.rules.holds(it, known, &scene));
             }
         }
         // A text with counters of its own is not seen again, and what errs is not worth remembering.
@@ -225,11 +218,11 @@ impl<'s> Asked<'s> {
         Ok(self.conclude(action, plan, findings))
     }
 
-    fn remember(&self, action: &Action, plan: &mut Plan, opened: &[u32], scene: &Scene<'_>, findings: &Findings) {
+    fn remember(&self, action: &Action, plan: &mut Plan, opened: &[(u32, u64)], scene: &Scene<'_>, findings: &Findings) {
         let mut open: Vec<(u32, u64)> = Vec::new();
-        for rule in opened.iter().copied().chain(plan.rules()) {
+        for (rule, known) in opened.iter().copied().chain(plan.rules()) {
             let Some(it) = self.rules.rule(rule).filter(|it| it.varies) else { continue };
-            match self.opens(it, scene) {
+            match self.opens(it, known, scene) {
                 Opens::Never => {}
                 Opens::If(conjuncts) => open.push((rule, conjuncts)),
                 Opens::Unclear => return,
@@ -247,12 +240,21 @@ impl<'s> Asked<'s> {
     }
 
     /// On which of its conjuncts a rule depends once the request is known.
-    fn opens(&self, rule: &Rule, scene: &Scene<'_>) -> Opens {
+    fn opens(&self, rule: &Rule, known: u64, scene: &Scene<'_>) -> Opens {
         let (mut open, mut can_err) = (0_u64, false);
-        for (bit, conjunct) in (0_u32..).zip(self.rules.conjuncts(rule)) {
+        let conjuncts = self.rules.conjuncts(rule);
+        if conjuncts.len() > u64::BITS as usize {
+            return Opens::Unclear;
+        }
+        for (bit, conjunct) in (0_u32..).zip(conjuncts) {
+            if is_set(known, bit) {
+                continue;
+            }
             if conjunct.varies {
-                let Some(bit) = 1_u64.checked_shl(bit).filter(|_| !conjunct.asked) else { return Opens::Unclear };
-                open |= bit;
+                if conjunct.asked {
+                    return Opens::Unclear;
+                }
+                open |= 1 << bit;
                 can_err |= conjunct.can_err;
                 continue;
             }

@@ -50,9 +50,39 @@ impl Scene<'_> {
     /// # Errors
     /// [`Fail`].
     pub fn holds(&self, at: N) -> Result<bool, Fail> {
-        match self.value(at)? {
-            Val::Bool(value) => Ok(value),
-            _ => Err(Fail::Type),
+        let Some(node) = self.code.node(at) else { return Err(Fail::Type) };
+        match *node {
+            Node::Const(Val::Bool(value)) => Ok(value),
+            Node::And(left, right) => Ok(self.holds(left)? && self.holds(right)?),
+            Node::Or(left, right) => Ok(self.holds(left)? || self.holds(right)?),
+            Node::If(test, then, other) => self.holds(if self.holds(test)? { then } else { other }),
+            Node::One(One::Not, operand) => Ok(!self.holds(operand)?),
+            Node::One(op, operand) => boolean(self.one(op, self.value(operand)?)?),
+            Node::Two(Two::Add | Two::Sub | Two::Mul | Two::GetTag | Two::Offset | Two::DurationSince, ..)
+            | Node::Const(_)
+            | Node::Var(_)
+            | Node::Get(..)
+            | Node::Set(_)
+            | Node::Record(..) => boolean(self.value(at)?),
+            Node::Two(op, left, right) => self.relation(op, self.value(left)?, self.value(right)?),
+            Node::Has(of, attr) => Ok(self.get(self.value(of)?, attr)?.is_some()),
+            Node::HasPath(of, path) => {
+                let mut value = self.value(of)?;
+                for attr in self.code.attributes(path) {
+                    let Some(next) = self.get(value, *attr)? else { return Ok(false) };
+                    value = next;
+                }
+                Ok(true)
+            }
+            Node::Like(text, pattern) => {
+                let Val::Text(text) = self.value(text)? else { return Err(Fail::Type) };
+                let pattern = self.code.pattern(pattern).ok_or(Fail::Type)?;
+                Ok(pattern.matches(self.world.name(text).1))
+            }
+            Node::Is(entity, wanted) => match self.value(entity)? {
+                Val::Entity(ty, _) => Ok(ty == wanted),
+                _ => Err(Fail::Type),
+            },
         }
     }
 
@@ -68,30 +98,17 @@ impl Scene<'_> {
             Node::Var(Variable::Action) => Ok(self.action),
             Node::Var(Variable::Resource) => Ok(self.resource),
             Node::Var(Variable::Context) => Ok(self.context),
-            Node::And(left, right) => Ok(Val::Bool(self.holds(left)? && self.holds(right)?)),
-            Node::Or(left, right) => Ok(Val::Bool(self.holds(left)? || self.holds(right)?)),
+            Node::Get(of, attr) => self.get(self.value(of)?, attr)?.ok_or(Fail::Missing),
             Node::If(test, then, other) => self.value(if self.holds(test)? { then } else { other }),
+            Node::One(One::Not, _)
+            | Node::And(..)
+            | Node::Or(..)
+            | Node::Has(..)
+            | Node::HasPath(..)
+            | Node::Like(..)
+            | Node::Is(..) => self.holds(at).map(Val::Bool),
             Node::One(op, operand) => self.one(op, self.value(operand)?),
             Node::Two(op, left, right) => self.two(op, self.value(left)?, self.value(right)?),
-            Node::Get(of, attr) => self.get(self.value(of)?, attr)?.ok_or(Fail::Missing),
-            Node::Has(of, attr) => Ok(Val::Bool(self.get(self.value(of)?, attr)?.is_some())),
-            Node::HasPath(of, path) => {
-                let mut value = self.value(of)?;
-                for attr in self.code.attributes(path) {
-                    let Some(next) = self.get(value, *attr)? else { return Ok(Val::Bool(false)) };
-                    value = next;
-                }
-                Ok(Val::Bool(true))
-            }
-            Node::Like(text, pattern) => {
-                let Val::Text(text) = self.value(text)? else { return Err(Fail::Type) };
-                let pattern = self.code.pattern(pattern).ok_or(Fail::Type)?;
-                Ok(Val::Bool(pattern.matches(self.world.name(text).1)))
-            }
-            Node::Is(entity, wanted) => match self.value(entity)? {
-                Val::Entity(ty, _) => Ok(Val::Bool(ty == wanted)),
-                _ => Err(Fail::Type),
-            },
             Node::Set(run) => {
                 let values: Result<Vec<Val>, Fail> = self.code.operands(run).iter().map(|at| self.value(*at)).collect();
                 Ok(self.world.make_set(values?))
@@ -142,38 +159,42 @@ impl Scene<'_> {
 
     fn two(&self, op: Two, left: Val, right: Val) -> Result<Val, Fail> {
         Ok(match (op, left, right) {
-            (Two::Eq, a, b) => Val::Bool(self.world.same(&a, &b)),
-            (Two::Less, a, b) => Val::Bool(compare(a, b)?.is_lt()),
-            (Two::LessEq, a, b) => Val::Bool(compare(a, b)?.is_le()),
             (Two::Add, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_add(b).ok_or(Fail::Overflow)?),
             (Two::Sub, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_sub(b).ok_or(Fail::Overflow)?),
             (Two::Mul, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_mul(b).ok_or(Fail::Overflow)?),
-            (Two::In, Val::Entity(_, a), Val::Entity(_, b)) => Val::Bool(self.world.is_in(a, b)),
-            (Two::In, Val::Entity(_, a), Val::Set(set)) => Val::Bool(self.in_any(a, set)?),
-            (Two::Contains, Val::Set(set), value) => {
-                Val::Bool(self.world.contains(&self.world.elements(set), &value))
-            }
-            (Two::ContainsAll, Val::Set(all), Val::Set(part)) => {
-                let all = self.world.elements(all);
-                Val::Bool(self.world.elements(part).iter().all(|value| self.world.contains(&all, value)))
-            }
-            (Two::ContainsAny, Val::Set(all), Val::Set(part)) => {
-                let all = self.world.elements(all);
-                Val::Bool(self.world.elements(part).iter().any(|value| self.world.contains(&all, value)))
-            }
             (Two::GetTag, Val::Entity(_, entity), Val::Text(tag)) => self.tag(entity, tag).ok_or(Fail::Missing)?,
-            (Two::HasTag, Val::Entity(_, entity), Val::Text(tag)) => Val::Bool(self.tag(entity, tag).is_some()),
-            (Two::DecimalLess, Val::Decimal(a), Val::Decimal(b)) => Val::Bool(a < b),
-            (Two::DecimalLessEq, Val::Decimal(a), Val::Decimal(b)) => Val::Bool(a <= b),
-            (Two::IsInRange, Val::Ip(a, of_a), Val::Ip(b, of_b)) => Val::Bool(is_in_range((a, of_a), (b, of_b))),
             (Two::Offset, Val::DateTime(at), Val::Duration(by)) => {
                 Val::DateTime(at.checked_add(by).ok_or(Fail::Overflow)?)
             }
             (Two::DurationSince, Val::DateTime(at), Val::DateTime(since)) => {
                 Val::Duration(at.checked_sub(since).ok_or(Fail::Overflow)?)
             }
-            _ => return Err(Fail::Type),
+            _ => Val::Bool(self.relation(op, left, right)?),
         })
+    }
+
+    fn relation(&self, op: Two, left: Val, right: Val) -> Result<bool, Fail> {
+        match (op, left, right) {
+            (Two::Eq, a, b) => Ok(self.world.same(&a, &b)),
+            (Two::Less, a, b) => Ok(compare(a, b)?.is_lt()),
+            (Two::LessEq, a, b) => Ok(compare(a, b)?.is_le()),
+            (Two::In, Val::Entity(_, a), Val::Entity(_, b)) => Ok(self.world.is_in(a, b)),
+            (Two::In, Val::Entity(_, a), Val::Set(set)) => self.in_any(a, set),
+            (Two::Contains, Val::Set(set), value) => Ok(self.world.contains(&self.world.elements(set), &value)),
+            (Two::ContainsAll, Val::Set(all), Val::Set(part)) => {
+                let all = self.world.elements(all);
+                Ok(self.world.elements(part).iter().all(|value| self.world.contains(&all, value)))
+            }
+            (Two::ContainsAny, Val::Set(all), Val::Set(part)) => {
+                let all = self.world.elements(all);
+                Ok(self.world.elements(part).iter().any(|value| self.world.contains(&all, value)))
+            }
+            (Two::HasTag, Val::Entity(_, entity), Val::Text(tag)) => Ok(self.tag(entity, tag).is_some()),
+            (Two::DecimalLess, Val::Decimal(a), Val::Decimal(b)) => Ok(a < b),
+            (Two::DecimalLessEq, Val::Decimal(a), Val::Decimal(b)) => Ok(a <= b),
+            (Two::IsInRange, Val::Ip(a, of_a), Val::Ip(b, of_b)) => Ok(is_in_range((a, of_a), (b, of_b))),
+            _ => Err(Fail::Type),
+        }
     }
 
     fn tag(&self, entity: Sym, tag: Sym) -> Option<Val> {
@@ -194,6 +215,13 @@ impl Scene<'_> {
 }
 
 const DAY_MS: i64 = 86_400_000;
+
+fn boolean(value: Val) -> Result<bool, Fail> {
+    match value {
+        Val::Bool(value) => Ok(value),
+        _ => Err(Fail::Type),
+    }
+}
 
 fn compare(a: Val, b: Val) -> Result<std::cmp::Ordering, Fail> {
     match (a, b) {

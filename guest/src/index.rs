@@ -14,6 +14,7 @@ use crate::val::{Heap, Scratch, Val, World};
 use crate::vocabulary::Fact;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How a value opens buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ enum Mode {
     Is,
     /// The buckets of the entity and of all its ancestors.
     In,
+    /// The buckets of all ranges of addresses that the address lies in.
+    Within,
 }
 
 /// An expression whose value opens buckets.
@@ -31,11 +34,41 @@ pub struct Probe {
     of: N,
 }
 
+/// A value that a bucket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Value {
+    Name(Sym),
+    Range(Range),
+}
+
+/// A range of addresses: its prefix, and the address with all other bits cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Range {
+    prefix: u8,
+    base: IpAddr,
+}
+
+impl Range {
+    fn new(address: IpAddr, prefix: u8) -> Self {
+        let base = match address {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(prefix.into())).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+            }
+        };
+        Self { prefix, base }
+    }
+}
+
 /// A key of a rule: one of these values, or the rule is false.
 #[derive(Debug, Clone)]
 struct Key {
     probe: Probe,
-    values: Vec<Sym>,
+    values: Vec<Value>,
     /// It depends on the principal alone.
     principal: bool,
 }
@@ -78,6 +111,10 @@ pub struct Index {
     /// A hash table that does not change. What is in it is the bundle's; what is looked up may come from anywhere.
     slots: Vec<Bucket>,
     rules: Vec<u32>,
+    /// The ranges that have buckets, sorted; a range's number is its place.
+    ranges: Vec<Range>,
+    /// The prefixes among them, each once, and whether they are of IPv4.
+    prefixes: Vec<(u8, bool)>,
 }
 
 /// Where a rule is found.
@@ -110,18 +147,26 @@ impl Index {
     fn open(&self, number: u32, probe: Probe, scene: &Scene<'_>, each: &mut impl FnMut(u32)) {
         // What is not there opens nothing: the rules that ask for it are false.
         match (probe.mode, scene.value(probe.of)) {
-            (Mode::Is, Ok(Val::Entity(_, sym) | Val::Text(sym))) => self.bucket(number, sym, each),
+            (Mode::Is, Ok(Val::Entity(_, sym) | Val::Text(sym))) => self.bucket(number, sym.0, each),
             (Mode::In, Ok(Val::Entity(_, sym))) => {
-                self.bucket(number, sym, each);
+                self.bucket(number, sym.0, each);
                 for ancestor in scene.world.ancestors(sym) {
-                    self.bucket(number, *ancestor, each);
+                    self.bucket(number, ancestor.0, each);
+                }
+            }
+            (Mode::Within, Ok(Val::Ip(address, of))) => {
+                let of_family = self.prefixes.iter().filter(|(_, v4)| *v4 == address.is_ipv4());
+                for (prefix, _) in of_family.filter(|(prefix, _)| *prefix <= of) {
+                    if let Ok(number_of_range) = self.ranges.binary_search(&Range::new(address, *prefix)) {
+                        self.bucket(number, number_of(number_of_range), each);
+                    }
                 }
             }
             _ => {}
         }
     }
 
-    fn bucket(&self, probe: u32, value: Sym, each: &mut impl FnMut(u32)) {
+    fn bucket(&self, probe: u32, value: u32, each: &mut impl FnMut(u32)) {
         let key = key(probe, value);
         let Some(mask) = self.slots.len().checked_sub(1) else { return };
         let mut at = spread(key) & mask;
@@ -139,8 +184,12 @@ impl Index {
     }
 }
 
-fn key(probe: u32, value: Sym) -> u64 {
-    u64::from(probe) << 32 | u64::from(value.0)
+fn key(probe: u32, value: u32) -> u64 {
+    u64::from(probe) << 32 | u64::from(value)
+}
+
+fn number_of(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 fn spread(key: u64) -> usize {
@@ -199,6 +248,12 @@ impl<'s> Builder<'s> {
                 Node::Const(Val::Set(set)) => (Mode::Is, b, self.elements(*set)?),
                 _ => return None,
             },
+            Node::Two(Two::IsInRange, a, b) => match self.code.node(b)? {
+                Node::Const(Val::Ip(address, prefix)) => {
+                    (Mode::Within, a, vec![Value::Range(Range::new(*address, *prefix))])
+                }
+                _ => return None,
+            },
             _ => return None,
         };
         if !self.is_path(of) {
@@ -208,21 +263,21 @@ impl<'s> Builder<'s> {
         Some(Key { probe: Probe { mode, of }, values, principal: reads.is_fixed() })
     }
 
-    fn syms(&self, value: Val) -> Option<Vec<Sym>> {
+    fn syms(&self, value: Val) -> Option<Vec<Value>> {
         match value {
-            Val::Entity(_, sym) | Val::Text(sym) => Some(vec![sym]),
+            Val::Entity(_, sym) | Val::Text(sym) => Some(vec![Value::Name(sym)]),
             _ => None,
         }
     }
 
-    fn elements(&self, set: crate::val::Place) -> Option<Vec<Sym>> {
+    fn elements(&self, set: crate::val::Place) -> Option<Vec<Value>> {
         let scratch = Scratch::default();
         let world = World { set: self.heap, principal: self.heap, request: self.heap, scratch: &scratch };
         world
             .elements(set)
             .iter()
             .map(|value| match value {
-                Val::Entity(_, sym) | Val::Text(sym) => Some(*sym),
+                Val::Entity(_, sym) | Val::Text(sym) => Some(Value::Name(*sym)),
                 _ => None,
             })
             .collect()
@@ -269,7 +324,7 @@ impl<'s> Builder<'s> {
     #[must_use]
     pub fn build(self) -> (Index, Vec<Found>) {
         let mut uses: HashMap<Probe, usize> = HashMap::new();
-        let mut sizes: HashMap<(Probe, Sym), usize> = HashMap::new();
+        let mut sizes: HashMap<(Probe, Value), usize> = HashMap::new();
         for key in self.keys.iter().flatten() {
             *uses.entry(key.probe).or_default() += 1;
             for value in &key.values {
@@ -278,7 +333,7 @@ impl<'s> Builder<'s> {
         }
         let chosen = chosen(&self.keys, &uses);
         let size = |key: &Key| key.values.iter().filter_map(|value| sizes.get(&(key.probe, *value))).max().copied();
-        let mut buckets: BTreeMap<(Probe, Sym), Vec<u32>> = BTreeMap::new();
+        let mut buckets: BTreeMap<(Probe, Value), Vec<u32>> = BTreeMap::new();
         let mut found = Vec::with_capacity(self.keys.len());
         for (rule, (keys, window)) in (0_u32..).zip(self.keys.iter().zip(&self.windows)) {
             let best = keys
@@ -313,7 +368,7 @@ fn chosen(keys: &[Vec<Key>], uses: &HashMap<Probe, usize>) -> BTreeMap<Probe, bo
     out
 }
 
-fn table(chosen: &BTreeMap<Probe, bool>, buckets: BTreeMap<(Probe, Sym), Vec<u32>>) -> Index {
+fn table(chosen: &BTreeMap<Probe, bool>, buckets: BTreeMap<(Probe, Value), Vec<u32>>) -> Index {
     let used = |side: bool| {
         let of_side = chosen.iter().filter(move |(_, of)| **of == side).map(|(probe, _)| *probe);
         of_side.filter(|probe| buckets.keys().any(|(of, _)| of == probe)).collect::<Vec<Probe>>()
@@ -321,8 +376,25 @@ fn table(chosen: &BTreeMap<Probe, bool>, buckets: BTreeMap<(Probe, Sym), Vec<u32
     let (principal, request) = (used(true), used(false));
     let numbers: BTreeMap<Probe, u32> = principal.iter().chain(&request).copied().zip(1..).collect();
     let size = (buckets.len() * 2 + 1).next_power_of_two();
-    let mut index = Index { principal, request, slots: vec![Bucket::default(); size], rules: Vec::new() };
+    let mut ranges: Vec<Range> = buckets
+        .keys()
+        .filter_map(|(_, value)| match value {
+            Value::Range(range) => Some(*range),
+            Value::Name(_) => None,
+        })
+        .collect();
+    ranges.sort_unstable();
+    ranges.dedup();
+    let mut prefixes: Vec<(u8, bool)> = ranges.iter().map(|range| (range.prefix, range.base.is_ipv4())).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    let slots = vec![Bucket::default(); size];
+    let mut index = Index { principal, request, slots, rules: Vec::new(), ranges, prefixes };
     for ((probe, value), rules) in buckets {
+        let value = match value {
+            Value::Name(sym) => sym.0,
+            Value::Range(range) => index.ranges.binary_search(&range).map_or(u32::MAX, number_of),
+        };
         let key = key(numbers.get(&probe).copied().unwrap_or(0), value);
         let first = u32::try_from(index.rules.len()).unwrap_or(u32::MAX);
         index.rules.extend(rules);

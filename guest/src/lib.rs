@@ -187,7 +187,7 @@ mod component {
             errors,
             since,
             until,
-            reads: reads.places().collect(),
+            reads: reads.to_places(),
         }
     }
 

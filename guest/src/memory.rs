@@ -6,7 +6,7 @@
 //! The table has a fixed number of places for each key, so that no choice of requests can make it slow: whoever
 //! finds requests that share a place makes only the entries of that place be forgotten. Keys are whole texts.
 
-use crate::names::hash_bytes;
+use crate::names::{hash_bytes, same_text};
 use std::rc::Rc;
 
 /// What can be said of a request whatever the time and the counters are.
@@ -35,6 +35,9 @@ struct Entry {
 /// The places that one key may stand in.
 const WAYS: usize = 8;
 
+/// The part of the memory that one principal may fill: one of so many.
+const PARTS: usize = 8;
+
 /// What is remembered.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -53,7 +56,7 @@ impl Memory {
     pub fn get(&mut self, principal: u64, text: &str) -> Option<(u32, Rc<Verdict>)> {
         let count = self.sets.len();
         let hash = hash_bytes(principal, text.as_bytes());
-        let entries = self.sets.get_mut(place(hash, count)?)?;
+        let entries = self.sets.get_mut(place(principal, hash, count)?)?;
         let found = entries.iter_mut().find(|entry| entry.hash == hash && entry.is(principal, text))?;
         found.used = true;
         Some((found.action, Rc::clone(&found.verdict)))
@@ -66,7 +69,7 @@ impl Memory {
         }
         let count = self.sets.len();
         let hash = hash_bytes(principal, text.as_bytes());
-        let Some(entries) = place(hash, count).and_then(|at| self.sets.get_mut(at)) else { return };
+        let Some(entries) = place(principal, hash, count).and_then(|at| self.sets.get_mut(at)) else { return };
         if let Some(known) = entries.iter_mut().find(|entry| entry.hash == hash && entry.is(principal, text)) {
             known.verdict = verdict;
             return;
@@ -88,12 +91,15 @@ impl Memory {
 
 impl Entry {
     fn is(&self, principal: u64, text: &str) -> bool {
-        self.principal == principal && *self.text == *text
+        self.principal == principal && same_text(&self.text, text)
     }
 }
 
-fn place(hash: u64, count: usize) -> Option<usize> {
-    usize::try_from(hash >> 32).ok()?.checked_rem(count)
+/// A principal's part begins where its number says, so that parts overlap only where there are many principals.
+fn place(principal: u64, hash: u64, count: usize) -> Option<usize> {
+    let part = (count / PARTS).max(1);
+    let start = usize::try_from(principal).ok()?.wrapping_mul(part);
+    start.wrapping_add(usize::try_from(hash >> 32).ok()?.checked_rem(part)?).checked_rem(count)
 }
 
 #[cfg(test)]
@@ -114,7 +120,7 @@ mod tests {
             memory.put(n as u64 % 3, &n.to_string(), 0, verdict(n as u32));
         }
         let kept: usize = memory.sets.iter().map(Vec::len).sum();
-        assert!(kept <= entries && kept > entries / 2, "{kept}");
+        assert!(kept <= entries && kept > entries / 4, "{kept}");
         for n in 0..10 * entries {
             for principal in 0..3 {
                 match memory.get(principal, &n.to_string()) {

@@ -18,7 +18,8 @@ const VERDICTS: usize = 8;
 /// Rules of which some were found to be false for the principal, whatever it asks.
 #[derive(Debug, Default)]
 struct Pruned {
-    kept: Vec<u32>,
+    /// The rules that can be satisfied, with their conjuncts that are true whatever is asked.
+    kept: Vec<(u32, u64)>,
     pending: Vec<u32>,
 }
 
@@ -31,14 +32,13 @@ impl Pruned {
     fn look(&mut self, rules: &Rules, scene: &Scene<'_>) {
         let from = self.pending.len().saturating_sub(SLICE);
         for rule in self.pending.split_off(from) {
-            if rules.rule(rule).is_some_and(|it| rules.can_hold(it, scene)) {
-                self.kept.push(rule);
-            }
+            let known = rules.rule(rule).and_then(|it| rules.known(it, scene));
+            self.kept.extend(known.map(|known| (rule, known)));
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = u32> + '_ {
-        self.kept.iter().chain(&self.pending).copied()
+    fn all(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        self.kept.iter().copied().chain(self.pending.iter().map(|rule| (*rule, 0)))
     }
 }
 
@@ -77,7 +77,7 @@ impl Plan {
             verdicts: Vec::new(),
         };
         for rule in &action.odd {
-            plan.now_only |= rules.rule(*rule).is_some_and(|rule| rules.can_hold(rule, scene));
+            plan.now_only |= rules.rule(*rule).is_some_and(|rule| rules.known(rule, scene).is_some());
         }
         for comparison in &action.comparisons {
             match scene.value(comparison.with) {
@@ -124,8 +124,8 @@ impl Plan {
         }
     }
 
-    /// The rules that a request can satisfy, beside those that it opens itself.
-    pub fn rules(&self) -> impl Iterator<Item = u32> + '_ {
+    /// The rules that a request can satisfy, beside those that it opens itself, with what is known of them.
+    pub fn rules(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         self.rules.all().chain(self.timed.all())
     }
 

@@ -64,6 +64,14 @@ impl Fields {
         Self(self.0 & !other.0)
     }
 
+    /// The places of these fields in [`FIELDS`], in a list.
+    #[must_use]
+    pub fn to_places(self) -> Vec<u32> {
+        let mut places = Vec::with_capacity(self.0.count_ones() as usize);
+        places.extend(self.places());
+        places
+    }
+
     /// The places of these fields in [`FIELDS`], ascending.
     pub fn places(self) -> impl Iterator<Item = u32> {
         (0..FIELDS.len()).filter(move |at| self.0 & (1 << at) != 0).filter_map(|at| u32::try_from(at).ok())

@@ -143,35 +143,36 @@ impl Rules {
         self.masks.get(at).is_some_and(|word| word & (1 << (action.number % WORD_BITS)) != 0)
     }
 
-    /// Whether a rule is satisfied.
+    /// Whether a rule is satisfied, where these of its conjuncts are known to be true, one bit for each.
     ///
     /// # Errors
     /// [`Fail`].
-    pub fn holds(&self, rule: &Rule, scene: &Scene<'_>) -> Result<bool, Fail> {
-        for conjunct in self.conjuncts(rule) {
-            if !scene.holds(conjunct.node)? {
+    pub fn holds(&self, rule: &Rule, known: u64, scene: &Scene<'_>) -> Result<bool, Fail> {
+        for (bit, conjunct) in (0_u32..).zip(self.conjuncts(rule)) {
+            if !is_set(known, bit) && !scene.holds(conjunct.node)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Whether a rule can be satisfied by a request of a principal at all. Not where a conjunct that is the same
-    /// for all of them is false and nothing to its left can err.
+    /// The conjuncts of a rule that are true for every request of a principal, one bit for each. `None` where the
+    /// rule is false for all of them: a conjunct that is the same for all is false, and nothing to its left can err.
     #[must_use]
-    pub fn can_hold(&self, rule: &Rule, scene: &Scene<'_>) -> bool {
-        for conjunct in self.conjuncts(rule) {
+    pub fn known(&self, rule: &Rule, scene: &Scene<'_>) -> Option<u64> {
+        let mut known = 0;
+        for (bit, conjunct) in (0_u32..).zip(self.conjuncts(rule)) {
             if conjunct.fixed {
                 match scene.holds(conjunct.node) {
-                    Ok(false) => return false,
-                    Ok(true) => {}
-                    Err(_) => return true,
+                    Ok(false) => return None,
+                    Ok(true) => known |= 1_u64.checked_shl(bit).unwrap_or(0),
+                    Err(_) => break,
                 }
             } else if conjunct.can_err {
-                return true;
+                break;
             }
         }
-        true
+        Some(known)
     }
 
     /// Builds the rules of a set.
@@ -355,6 +356,12 @@ impl Action {
             windows: Vec::new(),
         }
     }
+}
+
+/// Whether a bit is set. Conjuncts beyond the bits are never known.
+#[must_use]
+pub fn is_set(bits: u64, bit: u32) -> bool {
+    bits.checked_shr(bit).is_some_and(|bits| bits & 1 == 1)
 }
 
 fn place(at: usize) -> u32 {

@@ -127,7 +127,7 @@ fn resolve(types: &BTreeMap<&str, Declared<'_>>, limit: usize) -> Result<(), (us
     let mut done: BTreeMap<&str, Resolved> = BTreeMap::new();
     let mut open: BTreeMap<&str, ()> = BTreeMap::new();
     let mut total = 0_usize;
-    for (&first, _) in types {
+    for &first in types.keys() {
         let mut stack = vec![first];
         while let Some(&name) = stack.last() {
             let Some(declared) = types.get(name).filter(|_| !done.contains_key(name)) else {

@@ -260,8 +260,11 @@ impl<'w> World<'w> {
     /// A field of a record.
     #[must_use]
     pub fn field(&self, record: Place, field: Attr) -> Option<Val> {
-        let fields = self.fields(record);
-        fields.iter().find(|(attr, _)| *attr == field).map(|(_, value)| *value)
+        let find = |fields: &[Field]| fields.iter().find(|(attr, _)| *attr == field).map(|(_, value)| *value);
+        match Layer::of(record.0) {
+            (Layer::Scratch, at) => self.scratch.records.borrow().get(at).and_then(|fields| find(fields)),
+            (layer, at) => find(self.heap(layer).record(at)),
+        }
     }
 
     /// A request knows more of an entity than the principal, and both more than the set.

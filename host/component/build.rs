@@ -118,6 +118,8 @@ impl Workspace {
     /// one wins, so the outer folder comes first.
     fn flags(&self, outer_target: &Path) -> Result<OsString> {
         let mut flags = OsString::from(format!("-Clink-arg=-zstack-size={GUEST_STACK_BYTES}"));
+        // A copy by the instruction for it leaves compiled code for the runtime each time; most are of some words.
+        flags.push(format!("{FLAG_SEPARATOR}-Ctarget-feature=-bulk-memory"));
         let cargo_home = cargo_home()?;
         let prefixes: [(&Path, &str); 3] =
             [(&self.root, "/cedargate"), (outer_target, "/target"), (&cargo_home, "/cargo")];
