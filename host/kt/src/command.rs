@@ -2,6 +2,7 @@
 
 mod authorize;
 mod component;
+mod policy_bench;
 mod policy_check;
 mod policy_lock;
 mod replay;
@@ -39,7 +40,7 @@ enum Command {
     Authorize(authorize::Authorize),
     /// Replay recorded requests and compare the decisions with what was expected.
     Replay(replay::Replay),
-    /// Check policies and write their lock.
+    /// Check policies, write their lock, measure what their decisions cost.
     #[command(subcommand)]
     Policy(Policy),
     /// The decision component itself, for hosts that are not Rust.
@@ -53,6 +54,8 @@ enum Policy {
     Check(policy_check::Check),
     /// Write `policies.lock`, which names the files of a folder and their digests.
     Lock(policy_lock::Lock),
+    /// Measure what decisions cost, beside plain Cedar.
+    Bench(policy_bench::BenchArgs),
 }
 
 impl Cli {
@@ -63,6 +66,7 @@ impl Cli {
             Command::Replay(command) => command.run(),
             Command::Policy(Policy::Check(command)) => command.run(),
             Command::Policy(Policy::Lock(command)) => command.run(),
+            Command::Policy(Policy::Bench(command)) => command.run(),
             Command::Component(command) => command.run(),
         }
     }

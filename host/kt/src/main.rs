@@ -1,6 +1,7 @@
 //! The command line of cedargate, `kt`.
 
 mod answer;
+mod bench;
 mod clean;
 mod command;
 mod format;

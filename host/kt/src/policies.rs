@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use cedargate::{BuildError, Bundle, Diagnostic, Diagnostics, LoadError, Pdp};
+use cedargate::{BuildError, Bundle, Diagnostic, Diagnostics, LoadError, Pdp, PdpBuilder};
 use clap::Args;
 
 use crate::waiting;
@@ -26,30 +26,54 @@ pub(crate) struct PoliciesArg {
 impl PoliciesArg {
     /// Loads the policies, for this many decisions at a time.
     pub(crate) fn load(&self, instances: usize) -> anyhow::Result<Pdp> {
-        let folder = self.policies.as_deref();
-        let cannot = |cause: &dyn fmt::Display| match folder {
+        build(self.bundle()?, instances).map_err(|error| self.not_built(error))
+    }
+
+    /// The folder; absent for the built-in set.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.policies.as_deref()
+    }
+
+    /// The policies as they are, not loaded yet.
+    pub(crate) fn bundle(&self) -> anyhow::Result<Bundle> {
+        match self.folder() {
+            Some(folder) => Bundle::from_dir(folder).map_err(|error| self.cannot(&error)),
+            None => Ok(Bundle::default_set()),
+        }
+    }
+
+    /// Why no decision point was built for these policies.
+    pub(crate) fn not_built(&self, error: BuildError) -> anyhow::Error {
+        match error {
+            BuildError::Load(LoadError::Refused(diagnostics)) => {
+                let shown = Rendered { diagnostics: &diagnostics, folder: self.folder() };
+                self.cannot(&format_args!("they have errors: mend them, and look with `kt policy check`\n\n{shown}"))
+            }
+            error => self.cannot(&error),
+        }
+    }
+
+    fn cannot(&self, cause: &dyn fmt::Display) -> anyhow::Error {
+        match self.folder() {
             Some(folder) => anyhow!("cannot load the policies of `{}`: {cause}", folder.display()),
             None => anyhow!("cannot load the built-in policies: {cause}"),
-        };
-        let bundle = match folder {
-            Some(folder) => Bundle::from_dir(folder).map_err(|error| cannot(&error))?,
-            None => Bundle::default_set(),
-        };
-        build(bundle, instances).map_err(|error| match error {
-            BuildError::Load(LoadError::Refused(diagnostics)) => {
-                let shown = Rendered { diagnostics: &diagnostics, folder };
-                cannot(&format_args!("they have errors: mend them, and look with `kt policy check`\n\n{shown}"))
-            }
-            error => cannot(&error),
-        })
+        }
     }
 }
 
 /// Builds a decision point for a bundle.
 pub(crate) fn build(bundle: Bundle, instances: usize) -> Result<Pdp, BuildError> {
-    waiting::while_showing("compiling the component: only the first start takes so long", || {
-        Pdp::builder().bundle(bundle).deadline(DEADLINE).instances_max(instances).build()
-    })
+    start(builder(bundle, instances))
+}
+
+/// The settings of a decision point of a tool.
+pub(crate) fn builder(bundle: Bundle, instances: usize) -> PdpBuilder {
+    Pdp::builder().bundle(bundle).deadline(DEADLINE).instances_max(instances)
+}
+
+/// Builds a decision point, and says so where it takes long.
+pub(crate) fn start(builder: PdpBuilder) -> Result<Pdp, BuildError> {
+    waiting::while_showing("compiling the component: only the first start takes so long", || builder.build())
 }
 
 /// Diagnostics with the paths that a person can open.
