@@ -82,11 +82,9 @@ impl<'s> Analysis<'s> {
         match *node {
             Node::Var(Variable::Principal) => Reads { principal: true, ..Reads::default() },
             Node::Var(Variable::Action) => Reads { action: true, ..Reads::default() },
-            Node::Var(Variable::Resource) => Reads {
-                fields: Fields::named("model").or(Fields::named("provider")),
-                action: true,
-                ..Reads::default()
-            },
+            Node::Var(Variable::Resource) => {
+                Reads { fields: Fields::named("model").or(Fields::named("provider")), action: true, ..Reads::default() }
+            }
             Node::Var(Variable::Context) => everything(),
             Node::Get(of, attr) | Node::Has(of, attr) if self.is_context(of) => context(attr),
             Node::HasPath(of, path) if self.is_context(of) => {

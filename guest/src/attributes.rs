@@ -87,12 +87,7 @@ impl Reader<'_, '_> {
         Ok(out)
     }
 
-    fn record(
-        &mut self,
-        given: &[(String, Json)],
-        fields: &[FieldShape],
-        open: bool,
-    ) -> Result<Val, AttributesError> {
+    fn record(&mut self, given: &[(String, Json)], fields: &[FieldShape], open: bool) -> Result<Val, AttributesError> {
         let mut out = Vec::with_capacity(given.len());
         for (name, json) in given {
             let Some(declared) = fields.iter().find(|field| field.name == *name) else {

@@ -5,9 +5,7 @@ use crate::evaluate::Scene;
 use crate::import::{self, Import};
 use crate::names::Layer;
 use crate::val::{Attr, Heap, Scratch, Val, World};
-use cedar_policy_core::ast::{
-    BinaryOp, EntityUID, Expr, ExprKind, Literal, PatternElem, SlotEnv, UnaryOp, Var,
-};
+use cedar_policy_core::ast::{BinaryOp, EntityUID, Expr, ExprKind, Literal, PatternElem, SlotEnv, UnaryOp, Var};
 
 /// Compiles conditions into one code.
 #[derive(Debug)]
@@ -29,11 +27,9 @@ impl Compiler<'_> {
             ExprKind::Var(Var::Resource) => Node::Var(Variable::Resource),
             ExprKind::Var(Var::Context) => Node::Var(Variable::Context),
             ExprKind::Unknown(_) => return None,
-            ExprKind::If { test_expr, then_expr, else_expr } => Node::If(
-                self.node(test_expr, slots)?,
-                self.node(then_expr, slots)?,
-                self.node(else_expr, slots)?,
-            ),
+            ExprKind::If { test_expr, then_expr, else_expr } => {
+                Node::If(self.node(test_expr, slots)?, self.node(then_expr, slots)?, self.node(else_expr, slots)?)
+            }
             ExprKind::And { left, right } => Node::And(self.node(left, slots)?, self.node(right, slots)?),
             ExprKind::Or { left, right } => Node::Or(self.node(left, slots)?, self.node(right, slots)?),
             ExprKind::UnaryApp { op, arg } => {
@@ -203,4 +199,3 @@ fn two_of(name: &str) -> Option<Two> {
         _ => return None,
     })
 }
-

@@ -218,7 +218,14 @@ impl<'s> Asked<'s> {
         Ok(self.conclude(action, plan, findings))
     }
 
-    fn remember(&self, action: &Action, plan: &mut Plan, opened: &[(u32, u64)], scene: &Scene<'_>, findings: &Findings) {
+    fn remember(
+        &self,
+        action: &Action,
+        plan: &mut Plan,
+        opened: &[(u32, u64)],
+        scene: &Scene<'_>,
+        findings: &Findings,
+    ) {
         let mut open: Vec<(u32, u64)> = Vec::new();
         for (rule, known) in opened.iter().copied().chain(plan.rules()) {
             let Some(it) = self.rules.rule(rule).filter(|it| it.varies) else { continue };

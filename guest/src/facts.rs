@@ -260,12 +260,9 @@ impl Mentioned<'_> {
         let Target { id, name, purpose, principal_type, org_id, team_id, roles, bindings, not_before, expires_at } =
             target;
         let mut facts = Fields::default();
-        for (fact, text) in [
-            (Fact::Id, id),
-            (Fact::Name, name),
-            (Fact::Purpose, purpose),
-            (Fact::PrincipalType, principal_type),
-        ] {
+        for (fact, text) in
+            [(Fact::Id, id), (Fact::Name, name), (Fact::Purpose, purpose), (Fact::PrincipalType, principal_type)]
+        {
             facts.set_some(fact, self.text_some(text.as_deref()));
         }
         facts.set_some(Fact::Org, self.plain_some(Kind::Organization, org_id.as_deref()));

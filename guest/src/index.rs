@@ -289,7 +289,8 @@ impl<'s> Builder<'s> {
             Some(Node::Var(Variable::Principal | Variable::Resource)) => true,
             Some(Node::Get(of, attr)) => {
                 let context = self.code.node(*of) == Some(&Node::Var(Variable::Context));
-                let constant = [Fact::At, Fact::Operation, Fact::TeamsClosed].iter().any(|fact| *attr == (*fact).into());
+                let constant =
+                    [Fact::At, Fact::Operation, Fact::TeamsClosed].iter().any(|fact| *attr == (*fact).into());
                 if context { !constant } else { self.is_path(*of) }
             }
             _ => false,

@@ -179,16 +179,7 @@ mod component {
         let effect = u32::from(decision.is_allow());
         let crate::decide::Decision { outcome, deciding, policies, errors, messages: _, since, until, reads } =
             decision;
-        Decision {
-            effect,
-            outcome: outcome as u32,
-            deciding,
-            policies,
-            errors,
-            since,
-            until,
-            reads: reads.to_places(),
-        }
+        Decision { effect, outcome: outcome as u32, deciding, policies, errors, since, until, reads: reads.to_places() }
     }
 
     export!(Plugin);

@@ -252,11 +252,7 @@ impl Loader {
         networks
     }
 
-    fn statics(
-        &mut self,
-        schema: Option<&ValidatorSchema>,
-        mut networks: BTreeSet<Network>,
-    ) -> Statics {
+    fn statics(&mut self, schema: Option<&ValidatorSchema>, mut networks: BTreeSet<Network>) -> Statics {
         let file = self.bundle.entities.clone();
         let name = file.as_ref().map_or("entities.json", |f| f.name.as_str()).to_owned();
         let text = file.as_ref().map_or("[]", |f| f.text.as_str());

@@ -9,9 +9,7 @@ use crate::set::{PolicySet, admits};
 use crate::val::{Heap, Place, Val, World};
 use crate::value;
 use crate::vocabulary::Vocabulary;
-use cedar_policy_core::ast::{
-    Context, Eid, Entity, EntityType, EntityUID, Literal, PartialValue, Request, Value,
-};
+use cedar_policy_core::ast::{Context, Eid, Entity, EntityType, EntityUID, Literal, PartialValue, Request, Value};
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
@@ -132,10 +130,14 @@ pub fn evaluate(set: &PolicySet, scene: &Scene<'_>) -> Result<Findings, InputErr
     let rules = set.rules.as_ref().ok_or_else(unsaid)?;
     let full = set.full().ok_or_else(unsaid)?;
     let export = Export { vocabulary: &rules.ground.vocabulary, world: scene.world };
-    let mut entities = full.statics.entities.clone();
+    let mut merged: BTreeMap<EntityUID, Arc<Entity>> =
+        full.statics.entities.iter().map(|entity| (entity.uid().clone(), Arc::new(entity.clone()))).collect();
     for layer in [scene.world.principal, scene.world.request] {
-        entities = upsert(entities, export.entities(layer).ok_or_else(unsaid)?).ok_or_else(unsaid)?;
+        for entity in export.entities(layer).ok_or_else(unsaid)? {
+            merged.insert(entity.uid().clone(), entity);
+        }
     }
+    let entities = entities(merged).ok_or_else(unsaid)?;
     let request = export.request(scene).ok_or_else(unsaid)?;
     let action = export.entity_uid(scene.action).ok_or_else(unsaid)?;
     let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
@@ -153,7 +155,10 @@ pub fn evaluate(set: &PolicySet, scene: &Scene<'_>) -> Result<Findings, InputErr
     Ok(findings)
 }
 
-fn upsert(entities: Entities, more: Vec<Arc<Entity>>) -> Option<Entities> {
+/// Entities whose ancestors are complete. Made anew: `upsert_entities` takes the ancestors of an entity that it
+/// replaces from all its descendants.
+fn entities(merged: BTreeMap<EntityUID, Arc<Entity>>) -> Option<Entities> {
     let (check, extensions) = (TCComputation::AssumeAlreadyComputed, Extensions::all_available());
-    entities.upsert_entities(more, None::<&NoEntitiesSchema>, check, extensions).ok()
+    let merged = merged.into_values().map(Arc::unwrap_or_clone);
+    Entities::from_entities(merged, None::<&NoEntitiesSchema>, check, extensions).ok()
 }

@@ -6,11 +6,11 @@ use crate::code::{Code, N, Node};
 use crate::evaluate::{Fail, Scene};
 use crate::facts::{ActionFacts, Ground};
 use crate::index::{Builder, Found, Index, Window};
+use crate::kind::Kind;
 use crate::names::Layer;
 use crate::reads::Fields;
 use crate::val::{Attr, Heap, Scratch, Val, World};
 use crate::vocabulary::{Fact, Vocabulary};
-use crate::kind::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -233,7 +233,8 @@ impl Rules {
             let mut heap = Heap::new(Layer::Request);
             let operation = Val::Entity(Kind::Operation.into(), action.facts.operation);
             let closed = Val::Bool(self.ground.teams_closed);
-            let context = heap.add_record(&mut [(Fact::Operation.into(), operation), (Fact::TeamsClosed.into(), closed)]);
+            let context =
+                heap.add_record(&mut [(Fact::Operation.into(), operation), (Fact::TeamsClosed.into(), closed)]);
             let scratch = Scratch::default();
             let world = World { set: &self.ground.heap, principal: &heap, request: &heap, scratch: &scratch };
             let nobody = Val::Bool(false);

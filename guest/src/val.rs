@@ -118,7 +118,13 @@ impl Heap {
     }
 
     /// Gives an entity attributes, tags and ancestors.
-    pub fn add_entity(&mut self, entity: Sym, attributes: Option<Place>, tags: Option<Place>, ancestors: &mut Vec<Sym>) {
+    pub fn add_entity(
+        &mut self,
+        entity: Sym,
+        attributes: Option<Place>,
+        tags: Option<Place>,
+        ancestors: &mut Vec<Sym>,
+    ) {
         ancestors.sort_unstable();
         ancestors.dedup();
         let start = self.ancestors.len();
@@ -363,9 +369,8 @@ impl<'w> World<'w> {
             (Val::Record(a), Val::Record(b)) if a != b => {
                 let (a, b) = (self.fields(*a), self.fields(*b));
                 let pairs = a.iter().zip(b.iter());
-                let first = pairs
-                    .map(|((a, x), (b, y))| a.cmp(b).then_with(|| self.order(x, y)))
-                    .find(|order| order.is_ne());
+                let first =
+                    pairs.map(|((a, x), (b, y))| a.cmp(b).then_with(|| self.order(x, y))).find(|order| order.is_ne());
                 first.unwrap_or_else(|| a.len().cmp(&b.len()))
             }
             _ => a.cmp(b),

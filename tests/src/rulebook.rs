@@ -102,10 +102,15 @@ fn attribute(dice: &mut Dice) -> String {
         0 => ("n", format!("{of}.n + {} > 3", dice.pick(&LONGS[..5]))),
         1 => ("n", format!("{of}.n * 3 - 7 <= {}", dice.pick(&LONGS[..4]))),
         2 => ("n", format!("-{of}.n < {of}.n")),
-        3 => ("s", format!("{of}.s like {}", dice.pick(&["\"a*\"", "\"*c\"", "\"*b*\"", "\"a\\*c\"", "\"\"", "\"*\""]))),
+        3 => {
+            ("s", format!("{of}.s like {}", dice.pick(&["\"a*\"", "\"*c\"", "\"*b*\"", "\"a\\*c\"", "\"\"", "\"*\""])))
+        }
         4 => ("s", format!("{of}.s == {}", string(dice))),
         5 => ("set", format!("{of}.set.containsAny([{}, {}])", string(dice), string(dice))),
-        6 => ("set", format!("{of}.set.{}", dice.pick(&["isEmpty()", "contains(\"a\")", "containsAll([\"a\", \"abc\"])"]))),
+        6 => (
+            "set",
+            format!("{of}.set.{}", dice.pick(&["isEmpty()", "contains(\"a\")", "containsAll([\"a\", \"abc\"])"])),
+        ),
         7 => match dice.below(3) {
             0 => ("rec", format!("{of}.rec.a == {}", dice.below(2))),
             1 => ("n", format!("{{x: {of}.n, y: [principal.id]}} == {{x: 42, y: [\"tok-1\"]}}")),
@@ -115,10 +120,19 @@ fn attribute(dice: &mut Dice) -> String {
             }
         },
         8 => ("price", format!("{of}.price.{}(decimal(\"1.5\"))", dice.pick(&["lessThan", "greaterThanOrEqual"]))),
-        9 => ("home", format!("{of}.home.{}", dice.pick(&["isIpv4()", "isLoopback()", "isInRange(ip(\"10.0.0.0/8\"))", "isMulticast()"]))),
+        9 => (
+            "home",
+            format!(
+                "{of}.home.{}",
+                dice.pick(&["isIpv4()", "isLoopback()", "isInRange(ip(\"10.0.0.0/8\"))", "isMulticast()"])
+            ),
+        ),
         10 => ("since", format!("{of}.since.offset(duration(\"{}ms\")) > context.at", dice.pick(&[1, i64::MAX]))),
         11 => ("peer", format!("{of}.peer {}", dice.pick(&["in Team::\"t0\"", "== Team::\"t1\"", "has level"]))),
-        _ => ("model", format!("{of}.model in {}", dice.pick(&["Provider::\"p0\"", "ModelName::\"m1\"", "ModelGroup::\"grp1\""]))),
+        _ => (
+            "model",
+            format!("{of}.model in {}", dice.pick(&["Provider::\"p0\"", "ModelName::\"m1\"", "ModelGroup::\"grp1\""])),
+        ),
     };
     format!("{} && {about}", guard(of, field))
 }
@@ -131,7 +145,10 @@ fn about_principal(dice: &mut Dice) -> String {
         3 => format!("principal in [{}, {}]", team(dice), team(dice)),
         4 => format!("principal has team && principal.team == {}", team(dice)),
         5 => format!("principal has team.level && principal.team.level + 1 > {}", dice.pick(&LONGS[..5])),
-        6 => format!("principal has team && principal.team.hasTag(\"k\") && principal.team.getTag(\"k\") * 2 > {}", dice.below(5)),
+        6 => format!(
+            "principal has team && principal.team.hasTag(\"k\") && principal.team.getTag(\"k\") * 2 > {}",
+            dice.below(5)
+        ),
         7 => "principal is ApiToken".to_owned(),
         8 => format!("principal has name && principal.name like \"*{}*\"", dice.below(4)),
         9 => format!("[principal.id, {}].contains(\"tok-1\")", string(dice)),
@@ -147,15 +164,33 @@ fn about_request(dice: &mut Dice) -> String {
         2 => format!("resource in {}", group(dice)),
         3 => format!("resource == {}", model(dice)),
         4 => "resource is Model".to_owned(),
-        5 => format!("principal.bindings has models && resource in principal.bindings.models.{}", dice.pick(&["exact", "names", "providers", "groups"])),
+        5 => format!(
+            "principal.bindings has models && resource in principal.bindings.models.{}",
+            dice.pick(&["exact", "names", "providers", "groups"])
+        ),
         6 => "principal.bindings has scopes && context.operation in principal.bindings.scopes".to_owned(),
         7 => format!("context has client && context.client in Network::{:?}", dice.pick(&NETWORKS)),
         8 => format!("context has client_ip && context.client_ip.isInRange(ip({:?}))", dice.pick(&NETWORKS)),
-        9 => format!("context has {0} && context.{0}.requested > context.{0}.limit - context.{0}.spent", dice.pick(&["budget", "rate", "team_rate"])),
+        9 => format!(
+            "context has {0} && context.{0}.requested > context.{0}.limit - context.{0}.spent",
+            dice.pick(&["budget", "rate", "team_rate"])
+        ),
         10 => "context has rate.resets_at && context.rate.resets_at > context.at".to_owned(),
-        11 => format!("action {}", dice.pick(&["in Action::\"gateway\"", "== Action::\"tokens.create\"", "in [Action::\"runtime\", Action::\"embeddings\"]"])),
-        12 => "context has target.bindings.scopes && context.target.bindings.scopes.contains(Scope::\"read\")".to_owned(),
-        13 => format!("context has team && principal has team && [principal.team, context.team].containsAll([{}])", team(dice)),
+        11 => format!(
+            "action {}",
+            dice.pick(&[
+                "in Action::\"gateway\"",
+                "== Action::\"tokens.create\"",
+                "in [Action::\"runtime\", Action::\"embeddings\"]"
+            ])
+        ),
+        12 => {
+            "context has target.bindings.scopes && context.target.bindings.scopes.contains(Scope::\"read\")".to_owned()
+        }
+        13 => format!(
+            "context has team && principal has team && [principal.team, context.team].containsAll([{}])",
+            team(dice)
+        ),
         14 => "context.teams_closed".to_owned(),
         _ => format!("context has provider && context.provider == Provider::\"p{}\"", dice.below(3)),
     }
@@ -189,7 +224,7 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
             0..9 => about_request(dice),
             9..14 => about_principal(dice),
             14..17 => about_time(dice),
-            17..21 => attribute(dice),
+            17..20 => attribute(dice),
             _ => erring(dice).to_owned(),
         };
     }
@@ -231,7 +266,8 @@ fn scope(dice: &mut Dice, slot: Option<&str>) -> String {
 
 fn policy(dice: &mut Dice, id: &str, slot: Option<&str>) -> String {
     let permit = dice.chance(40);
-    let status = if permit { "" } else { dice.pick(&["", "@status(\"401\")\n", "@status(\"429\")\n", "@status(\"403\")\n"]) };
+    let status =
+        if permit { "" } else { dice.pick(&["", "@status(\"401\")\n", "@status(\"429\")\n", "@status(\"403\")\n"]) };
     let mut text = format!("@id({id:?})\n{status}{} {}", if permit { "permit" } else { "forbid" }, scope(dice, slot));
     for _ in 0..dice.below(3) {
         text += &format!("\n{} {{ {} }}", if dice.chance(75) { "when" } else { "unless" }, expression(dice, 3));
@@ -245,18 +281,25 @@ pub fn rulebook(seed: u64) -> Rulebook {
     let dice = &mut Dice::new(seed);
     let mut texts: Vec<String> = (0..4 + dice.below(10)).map(|n| policy(dice, &format!("p{n}"), None)).collect();
     let mut links = Vec::new();
-    for (slot, uid) in [("?principal", json!({"type": "Team", "id": "t1"})), ("?resource", json!({"type": "ModelGroup", "id": "grp1"}))] {
+    for (slot, uid) in [
+        ("?principal", json!({"type": "Team", "id": "t1"})),
+        ("?resource", json!({"type": "ModelGroup", "id": "grp1"})),
+    ] {
         if dice.chance(60) {
             let template = format!("template-{}", &slot[1..]);
             texts.push(policy(dice, &template, Some(slot)));
-            links.push(json!({"template_id": template, "link_id": format!("link-{}", &slot[1..]), "args": {slot: uid}}));
+            links
+                .push(json!({"template_id": template, "link_id": format!("link-{}", &slot[1..]), "args": {slot: uid}}));
         }
     }
     let schema = SCHEMA
         .replace("type PrincipalAttributes = {};", PRINCIPAL_ATTRIBUTES)
         .replace("type RequestAttributes = {};", REQUEST_ATTRIBUTES)
         .replace("entity Team = {", "entity Team in [Team] = {\n  level?: Long,")
-        .replace("  providers?: Set<Provider>,\n};\n\nentity Role;", "  providers?: Set<Provider>,\n} tags Long;\n\nentity Role;");
+        .replace(
+            "  providers?: Set<Provider>,\n};\n\nentity Role;",
+            "  providers?: Set<Provider>,\n} tags Long;\n\nentity Role;",
+        );
     let bundle = json!({"v": 1,
         "schema": {"name": "schema.cedarschema", "text": schema},
         "policies": [{"name": "a.cedar", "text": texts.concat()}],
@@ -301,8 +344,12 @@ fn attributes(dice: &mut Dice) -> Value {
         rec
     });
     put(&mut out, dice, 40, "price", |dice| json!(dice.pick(&["1.5", "1.4999", "-0.0001", "922337203685477.5807"])));
-    put(&mut out, dice, 40, "home", |dice| json!(dice.pick(&["10.1.0.0/16", "127.0.0.1", "::1", "224.0.0.1", "0.0.0.0/0"])));
-    put(&mut out, dice, 40, "since", |dice| json!(dice.pick(&["2026-04-23", "1970-01-01", "2026-04-23T12:00:00.001Z"])));
+    put(&mut out, dice, 40, "home", |dice| {
+        json!(dice.pick(&["10.1.0.0/16", "127.0.0.1", "::1", "224.0.0.1", "0.0.0.0/0"]))
+    });
+    put(&mut out, dice, 40, "since", |dice| {
+        json!(dice.pick(&["2026-04-23", "1970-01-01", "2026-04-23T12:00:00.001Z"]))
+    });
     put(&mut out, dice, 30, "peer", |dice| json!(numbered(dice, "t", 4)));
     put(&mut out, dice, 30, "model", |dice| json!(format!("p{}/m{}", dice.below(3), dice.below(4))));
     out

@@ -46,7 +46,8 @@ fn the_fast_path_decides_as_cedar_does() {
         let book = rulebook(seed);
         let loaded = load(&book, seed);
         // Every other set is one that was restored from an image.
-        let set = if seed % 2 == 0 { Rc::clone(&loaded) } else { Rc::new(image::restore(&image::image(&loaded)).unwrap()) };
+        let set =
+            if seed % 2 == 0 { Rc::clone(&loaded) } else { Rc::new(image::restore(&image::image(&loaded)).unwrap()) };
         plain += u64::from(!set.compiled);
         for profile in &book.profiles {
             let principal = Principal::prepare(Rc::clone(&set), profile).unwrap();
@@ -54,10 +55,15 @@ fn the_fast_path_decides_as_cedar_does() {
             for round in 0..ROUNDS {
                 for (n, (request, counters)) in book.requests.iter().enumerate() {
                     let at = book.times[(n + round as usize) % book.times.len()];
-                    let counters = if round < 2 || counters.is_empty() { counters.clone() } else { other_counters(compared) };
+                    let counters =
+                        if round < 2 || counters.is_empty() { counters.clone() } else { other_counters(compared) };
                     let fast = decide(&principal, at, request, &counters);
                     let slow = decide_plainly(&judge, at, request, &counters);
-                    assert_eq!(seen(&fast), seen(&slow), "seed {seed}, round {round}, at {at}:\n{profile}\n{request}\n{counters}");
+                    assert_eq!(
+                        seen(&fast),
+                        seen(&slow),
+                        "seed {seed}, round {round}, at {at}:\n{profile}\n{request}\n{counters}"
+                    );
                     compared += 1;
                     if let Ok(decision) = &slow {
                         erring += u64::from(!decision.errors.is_empty());
@@ -68,7 +74,9 @@ fn the_fast_path_decides_as_cedar_does() {
         }
         seed += 1;
     }
-    eprintln!("{compared} comparisons over {seed} sets: {erring} met an error, {allowed} were allowed, {plain} sets had no compiled form");
+    eprintln!(
+        "{compared} comparisons over {seed} sets: {erring} met an error, {allowed} were allowed, {plain} sets had no compiled form"
+    );
     assert!(erring * 100 >= compared * ERRING_PERCENT_MIN, "only {erring} of {compared} met an error");
     assert!(allowed * 20 >= compared, "only {allowed} of {compared} were allowed");
     assert_eq!(plain, 0, "every policy of these sets has a compiled form");

@@ -36,8 +36,7 @@ pub(super) fn compile(full: &Full, table: &[Entry], teams_closed: bool) -> Optio
         contained.push((import.name(scope, wide), narrow));
     }
     let network = TypeId::from(Kind::Network);
-    let networks =
-        full.statics.networks.iter().map(|it| (*it, import.name(network, &it.to_string()))).collect();
+    let networks = full.statics.networks.iter().map(|it| (*it, import.name(network, &it.to_string()))).collect();
     let actions = actions(schema, &mut import);
     let mut principal_attributes = Vec::new();
     for kind in Kind::PRINCIPALS {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::convert::{self, RequestTexts};
+use crate::convert;
 use crate::decider::{Decider, after};
 use crate::decision::Decision;
 use crate::model::{Request, Timestamp};
@@ -17,17 +17,48 @@ impl Decider {
         let mut decisions = Vec::with_capacity(requests.len());
         let set = self.current.load();
         let limit = set.info.limits().batch.and_then(|batch| usize::try_from(batch).ok()).unwrap_or(PART);
+        if let Some(remembered) = self.all_remembered(&set, principal, requests, at) {
+            return remembered;
+        }
         for part in requests.chunks(limit.clamp(1, PART)) {
             match self.decide_part(&set, principal, part, at) {
-                Some(decided) => decisions.extend(decided),
+                Some(decided) => {
+                    Self::remember_part(&set, principal, part, &decided, at);
+                    decisions.extend(decided);
+                }
                 // One of them may have killed the instance: each gets a decision of its own.
-                None => decisions.extend(part.iter().map(|request| match convert::request(request) {
-                    Ok(RequestTexts { request, counters }) => self.decide(principal, &request, &counters, at),
-                    Err(error) => self.unwritable(at, &error),
-                })),
+                None => decisions.extend(part.iter().map(|request| self.decide_request(principal, request, at))),
             }
         }
         decisions
+    }
+
+    /// The decisions of a batch in which every request is remembered.
+    fn all_remembered(
+        &self,
+        set: &PolicySet,
+        principal: &Principal,
+        requests: &[Request],
+        at: Timestamp,
+    ) -> Option<Vec<Decision>> {
+        let table = set.remembered.as_ref()?;
+        let find = |request| table.find(principal.key(), &table.key(request)?, at);
+        let found: Option<Vec<Decision>> = requests.iter().map(find).collect();
+        let found = found?;
+        for (request, decision) in requests.iter().zip(&found) {
+            self.tell_remembered(set, principal, at, decision, || convert::request(request));
+        }
+        Some(found)
+    }
+
+    /// Remembers the decisions of a part of a batch.
+    fn remember_part(set: &PolicySet, principal: &Principal, part: &[Request], decisions: &[Decision], at: Timestamp) {
+        let Some(table) = &set.remembered else { return };
+        for (request, decision) in part.iter().zip(decisions) {
+            if let Some(key) = table.key(request) {
+                table.put(principal.key(), &key, at, decision);
+            }
+        }
     }
 
     /// Decides a part of a batch at once; `None` where that is not possible.
@@ -56,7 +87,7 @@ impl Decider {
         let decided = instance.decide_many(handle, at.as_millis(), &requests, &counters, deadline);
         let decided = self.note_trap(decided, None).ok()?;
         let converted: Result<Vec<_>, _> =
-            decided.into_iter().map(|decided| convert::decision(&set.info, at, decided)).collect();
+            decided.into_iter().map(|decided| convert::decision(&set.info, principal, at, decided)).collect();
         let converted = match converted {
             Ok(converted) if converted.len() == part.len() => converted,
             Ok(_) | Err(_) => {

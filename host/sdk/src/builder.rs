@@ -32,6 +32,9 @@ const MEMORY_BYTES: usize = 256 << 20;
 /// Memory of the instance that loads and validates, which is thrown away.
 const LOAD_MEMORY_BYTES: usize = 512 << 20;
 
+/// Decisions that are remembered.
+const REMEMBERED: usize = 100_000;
+
 /// Settings of a [`Pdp`]. Each has a default that suits a proxy.
 #[must_use]
 pub struct PdpBuilder {
@@ -60,6 +63,7 @@ impl PdpBuilder {
                 memory_bytes: MEMORY_BYTES,
                 load_memory_bytes: LOAD_MEMORY_BYTES,
                 instances_max: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+                remembered: REMEMBERED,
             },
             observer: None,
             timings: false,
@@ -95,6 +99,14 @@ impl PdpBuilder {
     /// Instances that decide at the same time. Default: the number of cores. Zero is taken for one.
     pub fn instances_max(mut self, instances: usize) -> Self {
         self.allowance.instances_max = instances.max(1);
+        self
+    }
+
+    /// Decisions that are remembered for as long as the component says that they hold. Default: 100,000, which take
+    /// up to some 40 MB. Zero: every decision is made by the component. One principal's are an eighth of them at
+    /// most.
+    pub fn remember(mut self, decisions: usize) -> Self {
+        self.allowance.remembered = decisions;
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::bindings::exports::cedargate::authz::authz as wire;
-use crate::decision::Decision;
+use crate::decision::{Decision, Exception, Ruling};
 use crate::diagnostics::Diagnostics;
 use crate::error::{LoadError, ProfileError};
 use crate::fault::Fault;
@@ -13,9 +13,15 @@ use crate::info::PolicySetInfo;
 use crate::instance::Decided;
 use crate::model::{Attributes, Counter, Request, Target, Timestamp};
 use crate::outcome::Outcome;
+use crate::principal::Principal;
 
 /// A decision of the component. One that contradicts itself or points outside its tables is no decision.
-pub(crate) fn decision(set: &Arc<PolicySetInfo>, at: Timestamp, decided: Decided) -> Result<Decision, &'static str> {
+pub(crate) fn decision(
+    set: &Arc<PolicySetInfo>,
+    principal: &Principal,
+    at: Timestamp,
+    decided: Decided,
+) -> Result<Decision, &'static str> {
     let wire::Decision { effect, outcome, deciding, policies, errors, since, until, reads } = match decided {
         Ok(decision) => decision,
         Err(error) => return Ok(undecided(set, at, error)),
@@ -41,28 +47,27 @@ pub(crate) fn decision(set: &Arc<PolicySetInfo>, at: Timestamp, decided: Decided
     {
         return Err("a deciding policy of another class than its outcome");
     }
-    Ok(Decision {
+    let ruling = Ruling {
         set: Arc::clone(set),
         outcome,
-        fault: None,
         deciding,
-        policies,
-        errors,
-        valid: Timestamp::from_millis(since)..Timestamp::from_millis(until),
-        reads,
-        detail: None,
-        malformed: false,
-        retry_after: None,
-    })
+        policies: policies.into(),
+        errors: errors.into(),
+        reads: reads.into(),
+    };
+    let valid = Timestamp::from_millis(since)..Timestamp::from_millis(until);
+    Ok(Decision::of(principal.share(ruling), valid))
 }
 
 fn undecided(set: &Arc<PolicySetInfo>, at: Timestamp, error: wire::DecideError) -> Decision {
     let set = Arc::clone(set);
+    let invalid = |set, text: String, malformed| {
+        let exception = Exception { fault: None, detail: text.into(), malformed };
+        Decision::without_policy(set, Outcome::RequestInvalid, at, exception)
+    };
     match error {
-        wire::DecideError::Malformed(text) => {
-            Decision { malformed: true, ..Decision::without_policy(set, Outcome::RequestInvalid, at, text) }
-        }
-        wire::DecideError::RequestInvalid(text) => Decision::without_policy(set, Outcome::RequestInvalid, at, text),
+        wire::DecideError::Malformed(text) => invalid(set, text, true),
+        wire::DecideError::RequestInvalid(text) => invalid(set, text, false),
         wire::DecideError::ReplyTooLarge(text) => Decision::unavailable(set, Fault::Reply, at, text),
     }
 }

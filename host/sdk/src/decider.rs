@@ -7,14 +7,14 @@ use arc_swap::ArcSwap;
 use serde::Deserialize;
 
 use crate::bundle::Bundle;
-use crate::convert;
+use crate::convert::{self, RequestTexts};
 use crate::decision::Decision;
 use crate::engine::Runtime;
 use crate::error::{LoadError, ProfileError};
 use crate::fault::Fault;
 use crate::instance::{Failure, Prepared};
 use crate::metrics::Metrics;
-use crate::model::Timestamp;
+use crate::model::{Request, Timestamp};
 use crate::observer::{DecisionEvent, Observer};
 use crate::outcome::Outcome;
 use crate::policy_set::{Allowance, PolicySet};
@@ -22,7 +22,9 @@ use crate::pool::Lease;
 use crate::principal::Principal;
 use crate::quarantine::Quarantine;
 use crate::reload::ReloadReport;
+use crate::remembered::{Key, Remembered};
 use crate::retry;
+use crate::stack;
 use crate::worker::Worker;
 
 /// What all clones of a decision point share.
@@ -79,17 +81,82 @@ impl Decider {
         Ok(prepared)
     }
 
+    /// Decides a request: by what is remembered, or else by the component.
+    pub(crate) fn decide_request(&self, principal: &Principal, request: &Request, at: Timestamp) -> Decision {
+        let set = self.current.load();
+        let key = set.remembered.as_ref().and_then(|table| Some((table, table.key(request)?)));
+        self.decide_keyed(&set, key, principal, at, || convert::request(request))
+    }
+
+    /// Decides a request in the record's form.
     pub(crate) fn decide(&self, principal: &Principal, request: &str, counters: &str, at: Timestamp) -> Decision {
+        let set = self.current.load();
+        let key = set.remembered.as_ref().and_then(|table| Some((table, table.text_key(request, counters)?)));
+        let texts = || Ok(RequestTexts { request: request.to_owned(), counters: counters.to_owned() });
+        match key {
+            Some(key) => self.decide_keyed(&set, Some(key), principal, at, texts),
+            None => stack::with_enough(|| self.ask(&set, principal, request, counters, at)),
+        }
+    }
+
+    fn decide_keyed(
+        &self,
+        set: &PolicySet,
+        key: Option<(&Remembered, Key)>,
+        principal: &Principal,
+        at: Timestamp,
+        texts: impl Fn() -> Result<RequestTexts, serde_json::Error>,
+    ) -> Decision {
+        if let Some((table, key)) = &key
+            && let Some(decision) = table.find(principal.key(), key, at)
+        {
+            self.tell_remembered(set, principal, at, &decision, texts);
+            return decision;
+        }
+        let decision = stack::with_enough(|| match texts() {
+            Ok(RequestTexts { request, counters }) => self.ask(set, principal, &request, &counters, at),
+            Err(error) => self.unwritable(at, &error),
+        });
+        if let Some((table, key)) = &key {
+            table.put(principal.key(), key, at, &decision);
+        }
+        decision
+    }
+
+    /// What becomes of a decision that was remembered: it is counted and told like any other.
+    pub(crate) fn tell_remembered(
+        &self,
+        set: &PolicySet,
+        principal: &Principal,
+        at: Timestamp,
+        decision: &Decision,
+        texts: impl Fn() -> Result<RequestTexts, serde_json::Error>,
+    ) {
+        let started = self.timings.then(Instant::now);
+        set.count(decision);
+        self.metrics.remembered.count();
+        if let Some(started) = started {
+            self.metrics.decide_remembered.note(started.elapsed());
+        }
+        if let Some(observer) = &self.observer
+            && let Ok(RequestTexts { request, counters }) = texts()
+        {
+            let (request, counters, elapsed) = (&*request, &*counters, Duration::ZERO);
+            observer.decided(&DecisionEvent { principal, request, counters, at, decision, elapsed });
+        }
+    }
+
+    /// Has the component decide.
+    fn ask(&self, set: &PolicySet, principal: &Principal, request: &str, counters: &str, at: Timestamp) -> Decision {
         let started = Instant::now();
         let span = tracing::debug_span!("decide", outcome = tracing::field::Empty, code = tracing::field::Empty);
         let _entered = span.enter();
-        let set = self.current.load();
         let deadline = after(started, self.allowance.deadline);
         let attempt = self.enter(principal, request, || {
             let mut lease = set.pool.take(deadline)?;
-            self.attempt(&set, &mut lease, principal, request, counters, at, deadline)
+            self.attempt(set, &mut lease, principal, request, counters, at, deadline)
         });
-        let decision = self.finish(&set, attempt, request, counters, at);
+        let decision = self.finish(set, attempt, request, counters, at);
         if !span.is_disabled() {
             span.record("outcome", decision.outcome().name());
             span.record("code", decision.code().unwrap_or_default());
@@ -163,7 +230,7 @@ impl Decider {
         let handle = self.prepare(lease, principal, deadline)?.map_err(|error| unprepared(&error))?;
         let instance = lease.instance()?;
         let decided = instance.decide(handle, at.as_millis(), request, counters, deadline)?;
-        convert::decision(&set.info, at, decided).map_err(|garbage| {
+        convert::decision(&set.info, principal, at, decided).map_err(|garbage| {
             instance.condemn();
             Failure::new(Fault::Reply, format!("the reply holds {garbage}"))
         })
@@ -182,15 +249,14 @@ impl Decider {
             Ok(decision) => decision,
             Err(Failure { fault, cause }) => Decision::unavailable(Arc::clone(&set.info), fault, at, cause),
         };
-        match decision.fault {
+        match decision.fault() {
             Some(fault) => self.metrics.fault(fault),
-            None => {
-                if let Some(counter) = set.counter(decision.outcome, decision.deciding) {
-                    counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                }
-            }
+            None => set.count(&decision),
         }
-        if decision.outcome == Outcome::Throttled && decision.code() == Some(retry::RATE_CODE) {
+        if !set.info.is_compiled() {
+            self.metrics.full_scans.count();
+        }
+        if decision.outcome() == Outcome::Throttled && decision.code() == Some(retry::RATE_CODE) {
             decision.retry_after = retry::after(at, request, counters);
         }
         decision

@@ -17,63 +17,92 @@ const UNAVAILABLE_MESSAGE: &str = "the gateway could not decide this request; tr
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct Decision {
+    pub(crate) ruling: Arc<Ruling>,
+    pub(crate) valid: Range<Timestamp>,
+    pub(crate) retry_after: Option<Duration>,
+    /// Only what no policy decided has this.
+    pub(crate) exception: Option<Box<Exception>>,
+}
+
+/// What decisions about many requests have in common.
+#[derive(Debug)]
+pub(crate) struct Ruling {
     pub(crate) set: Arc<PolicySetInfo>,
     pub(crate) outcome: Outcome,
-    pub(crate) fault: Option<Fault>,
     pub(crate) deciding: Option<u32>,
-    pub(crate) policies: Vec<u32>,
-    pub(crate) errors: Vec<u32>,
-    pub(crate) valid: Range<Timestamp>,
-    pub(crate) reads: Vec<u32>,
-    pub(crate) detail: Option<Box<str>>,
+    pub(crate) policies: Box<[u32]>,
+    pub(crate) errors: Box<[u32]>,
+    pub(crate) reads: Box<[u32]>,
+}
+
+impl Ruling {
+    /// Whether this says the same about the same policy set.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let Self { set, outcome, deciding, policies, errors, reads } = self;
+        Arc::ptr_eq(set, &other.set)
+            && (outcome, deciding, policies, errors, reads)
+                == (&other.outcome, &other.deciding, &other.policies, &other.errors, &other.reads)
+    }
+}
+
+/// Why no policy decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Exception {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) detail: Box<str>,
     pub(crate) malformed: bool,
-    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Decision {
+    /// A decision of policies.
+    pub(crate) fn of(ruling: Arc<Ruling>, valid: Range<Timestamp>) -> Self {
+        Self { ruling, valid, retry_after: None, exception: None }
+    }
+
     /// A decision that rests on no policy.
-    pub(crate) fn without_policy(set: Arc<PolicySetInfo>, outcome: Outcome, at: Timestamp, detail: String) -> Self {
-        Self {
-            set,
-            outcome,
-            fault: None,
-            deciding: None,
-            policies: Vec::new(),
-            errors: Vec::new(),
-            valid: at..at,
-            reads: Vec::new(),
-            detail: Some(detail.into()),
-            malformed: false,
-            retry_after: None,
-        }
+    pub(crate) fn without_policy(
+        set: Arc<PolicySetInfo>,
+        outcome: Outcome,
+        at: Timestamp,
+        exception: Exception,
+    ) -> Self {
+        let nothing = || Box::from([]);
+        let ruling = Ruling { set, outcome, deciding: None, policies: nothing(), errors: nothing(), reads: nothing() };
+        Self { exception: Some(Box::new(exception)), ..Self::of(Arc::new(ruling), at..at) }
     }
 
     pub(crate) fn unavailable(set: Arc<PolicySetInfo>, fault: Fault, at: Timestamp, detail: String) -> Self {
-        Self { fault: Some(fault), ..Self::without_policy(set, Outcome::Unavailable, at, detail) }
+        let exception = Exception { fault: Some(fault), detail: detail.into(), malformed: false };
+        Self::without_policy(set, Outcome::Unavailable, at, exception)
+    }
+
+    pub(crate) fn is_exceptional(&self) -> bool {
+        self.exception.is_some()
     }
 
     /// Whether the request is admitted.
     #[must_use]
     pub fn is_allow(&self) -> bool {
-        self.outcome.is_allow()
+        self.ruling.outcome.is_allow()
     }
 
     /// The class of the decision.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.outcome
+        self.ruling.outcome
     }
 
     /// Why no decision could be made, where that is so.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
-        self.fault
+        self.exception.as_ref().and_then(|exception| exception.fault)
     }
 
     /// The status of the response: 200 where the request is admitted.
     #[must_use]
     pub fn status(&self) -> u16 {
-        let default = || self.set.outcome(self.outcome).map_or(self.outcome.default_status(), |entry| entry.status);
+        let Ruling { set, outcome, .. } = &*self.ruling;
+        let default = || set.outcome(*outcome).map_or(outcome.default_status(), |entry| entry.status);
         self.deciding_policy().and_then(|policy| policy.status).unwrap_or_else(default)
     }
 
@@ -83,8 +112,8 @@ impl Decision {
         if self.is_allow() {
             return None;
         }
-        let fault = self.fault.map(Fault::code);
-        let default = || self.set.outcome(self.outcome).and_then(|entry| entry.code.as_deref());
+        let fault = self.fault().map(Fault::code);
+        let default = || self.ruling.set.outcome(self.ruling.outcome).and_then(|entry| entry.code.as_deref());
         fault.or_else(|| self.deciding_policy().and_then(|policy| policy.code.as_deref())).or_else(default)
     }
 
@@ -94,51 +123,51 @@ impl Decision {
         if self.is_allow() {
             return None;
         }
-        if self.fault.is_some() {
+        if self.fault().is_some() {
             return Some(UNAVAILABLE_MESSAGE);
         }
-        let default = || self.set.outcome(self.outcome).and_then(|entry| entry.message.as_deref());
+        let default = || self.ruling.set.outcome(self.ruling.outcome).and_then(|entry| entry.message.as_deref());
         self.deciding_policy().and_then(|policy| policy.message.as_deref()).or_else(default)
     }
 
     /// The ids of the determining policies, sorted: every satisfied permit of an allow, every satisfied forbid of
     /// a denial.
     pub fn policies(&self) -> impl Iterator<Item = &str> {
-        self.names(&self.policies)
+        self.names(&self.ruling.policies)
     }
 
     /// The ids of the policies that could not be evaluated, sorted.
     pub fn errors(&self) -> impl Iterator<Item = &str> {
-        self.names(&self.errors)
+        self.names(&self.ruling.errors)
     }
 
     fn names<'a>(&'a self, indices: &'a [u32]) -> impl Iterator<Item = &'a str> {
-        indices.iter().filter_map(|index| self.set.policy(*index)).map(|policy| policy.id.as_str())
+        indices.iter().filter_map(|index| self.ruling.set.policy(*index)).map(|policy| policy.id.as_str())
     }
 
     /// The policy whose status, code and message a denial carries.
     #[must_use]
     pub fn deciding_policy(&self) -> Option<&PolicyInfo> {
-        self.deciding.and_then(|index| self.set.policy(index))
+        self.ruling.deciding.and_then(|index| self.ruling.set.policy(index))
     }
 
     /// What else is known of the cause, for the log and never for the client.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.exception.as_ref().map(|exception| &*exception.detail)
     }
 
     /// Whether the text of the request or of its counters is not one of the contract, which is the host's mistake
     /// and not the client's.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
-        self.malformed
+        self.exception.as_ref().is_some_and(|exception| exception.malformed)
     }
 
     /// The digest of the policy set that decided.
     #[must_use]
     pub fn policy_set(&self) -> &str {
-        self.set.digest()
+        self.ruling.set.digest()
     }
 
     /// When the decision holds, for the same principal and for requests with the same values in the fields of
@@ -150,7 +179,7 @@ impl Decision {
 
     /// The fields of the request and its counters whose presence or value was read.
     pub fn reads(&self) -> impl Iterator<Item = &str> {
-        self.reads.iter().filter_map(|index| self.set.field(*index))
+        self.ruling.reads.iter().filter_map(|index| self.ruling.set.field(*index))
     }
 
     /// A permit that admits the request, or a denial with everything that a response needs.

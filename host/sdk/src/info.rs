@@ -15,10 +15,16 @@ pub struct PolicySetInfo {
     fields: Vec<String>,
     settings: SetSettings,
     limits: Limits,
+    #[serde(default = "yes")]
+    compiled: bool,
     #[serde(default)]
     warnings: Vec<Diagnostic>,
     #[serde(default)]
     warning_count: usize,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One policy of a set.
@@ -93,6 +99,12 @@ impl PolicySetInfo {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Whether every policy has a compiled form. Where one has none, every decision looks at all policies.
+    #[must_use]
+    pub fn is_compiled(&self) -> bool {
+        self.compiled
     }
 
     /// The policies, sorted by id.

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! What to know before it goes live:
+//! How a decision is made quickly, and why it is right, is told in [`fast_path`]. What to know before it goes live:
 //!
 //! - [`Pdp::decide`] never fails and never awaits. It blocks for at most the deadline, 10 ms unless set otherwise.
 //! - The first start compiles the component, which takes 3 to 4 seconds; after that the code is in the user's cache
@@ -50,6 +50,7 @@ mod denial;
 mod diagnostics;
 mod engine;
 mod error;
+pub mod fast_path;
 mod fault;
 mod folder;
 mod info;
@@ -67,6 +68,7 @@ mod pool;
 mod principal;
 mod quarantine;
 mod reload;
+mod remembered;
 mod reply;
 mod retry;
 mod settings;

@@ -46,6 +46,9 @@ pub struct Limits {
     /// Requests of a batch; 1,024.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
+    /// Requests that one instance remembers, so that it need not read them again; 25,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<u64>,
     /// Bytes of a reply to a request; 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_bytes: Option<u64>,
@@ -56,7 +59,7 @@ pub struct Limits {
 
 impl Limits {
     /// The names in `bundle.toml` and in the component's texts.
-    pub(crate) const NAMES: [&str; 12] = [
+    pub(crate) const NAMES: [&str; 13] = [
         "bundle_bytes",
         "policies",
         "policy_bytes",
@@ -67,6 +70,7 @@ impl Limits {
         "attributes_bytes",
         "attributes_depth",
         "batch",
+        "decisions",
         "reply_bytes",
         "load_reply_bytes",
     ];
@@ -85,6 +89,7 @@ impl Limits {
             attributes_bytes,
             attributes_depth,
             batch,
+            decisions,
             reply_bytes,
             load_reply_bytes,
         } = self;
@@ -99,6 +104,7 @@ impl Limits {
             attributes_bytes: attributes_bytes.or(other.attributes_bytes),
             attributes_depth: attributes_depth.or(other.attributes_depth),
             batch: batch.or(other.batch),
+            decisions: decisions.or(other.decisions),
             reply_bytes: reply_bytes.or(other.reply_bytes),
             load_reply_bytes: load_reply_bytes.or(other.load_reply_bytes),
         }

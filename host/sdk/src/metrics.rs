@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,40 @@ use crate::outcome::Outcome;
 use crate::pool::InstanceCounts;
 
 /// Counts one thing.
-pub(crate) type Counter = Arc<AtomicU64>;
+pub(crate) type Counter = Arc<Striped>;
+
+/// Cells of a counter. Two threads that count in one cell wait for each other's cache line.
+const STRIPES: usize = 16;
+
+thread_local! {
+    /// The cell of this thread.
+    static STRIPE: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES
+    };
+}
+
+/// A cell on a cache line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct CacheLine(AtomicU64);
+
+/// A counter that many threads count in.
+#[derive(Default)]
+pub(crate) struct Striped([CacheLine; STRIPES]);
+
+impl Striped {
+    pub(crate) fn count(&self) {
+        let stripe = STRIPE.with(|stripe| *stripe);
+        if let Some(CacheLine(cell)) = self.0.get(stripe) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.0.iter().map(|CacheLine(cell)| cell.load(Ordering::Relaxed)).sum()
+    }
+}
 
 /// Upper bounds of a histogram's buckets, in nanoseconds.
 const BOUNDS_NS: [u64; 16] = [
@@ -41,7 +74,12 @@ pub(crate) struct Metrics {
     traps: [AtomicU64; Fault::ALL.len()],
     reloads: AtomicU64,
     reload_failures: AtomicU64,
+    /// Decisions that were remembered.
+    pub(crate) remembered: Striped,
+    /// Decisions for which Cedar's evaluator looked at every policy.
+    pub(crate) full_scans: Striped,
     pub(crate) decide: Times,
+    pub(crate) decide_remembered: Times,
     pub(crate) prepare: Times,
 }
 
@@ -74,12 +112,11 @@ impl Metrics {
             .map(|((outcome, code), count)| DecisionCount {
                 outcome: *outcome,
                 code: code.clone(),
-                count: count.load(Ordering::Relaxed),
+                count: count.total(),
             })
             .collect();
         drop(decisions);
         counted.retain(|decision| decision.count > 0);
-        let full_scans = counted.iter().map(|decision| decision.count).sum();
         let faults = counts(&self.faults);
         let by_fault = faults.iter().filter(|(_, count)| *count > 0).map(|(fault, count)| DecisionCount {
             outcome: Outcome::Unavailable,
@@ -94,8 +131,10 @@ impl Metrics {
             instances,
             reloads: self.reloads.load(Ordering::Relaxed),
             reload_failures: self.reload_failures.load(Ordering::Relaxed),
-            full_scans,
+            remembered: self.remembered.total(),
+            full_scans: self.full_scans.total(),
             decide: self.decide.snapshot(),
+            decide_remembered: self.decide_remembered.snapshot(),
             prepare: self.prepare.snapshot(),
             policy_set: policy_set.to_owned(),
             component: component.to_owned(),
@@ -167,10 +206,16 @@ pub struct MetricsSnapshot {
     pub reloads: u64,
     /// Reloads that left the last good set in force.
     pub reload_failures: u64,
-    /// Decisions that visited every policy.
+    /// Decisions that were remembered: the component had declared them to hold, and was not asked again.
+    pub remembered: u64,
+    /// Decisions for which every policy was looked at, since one of the set has no compiled form. The compiled form
+    /// covers the whole language that the validator admits, so this stays 0.
     pub full_scans: u64,
-    /// Seconds of decisions. Empty unless [`PdpBuilder::timings`](crate::PdpBuilder::timings) is on.
+    /// Seconds of decisions by the component. Empty unless [`PdpBuilder::timings`](crate::PdpBuilder::timings) is
+    /// on.
     pub decide: Histogram,
+    /// Seconds of remembered decisions. Empty unless [`PdpBuilder::timings`](crate::PdpBuilder::timings) is on.
+    pub decide_remembered: Histogram,
     /// Seconds of preparing principals. Empty unless [`PdpBuilder::timings`](crate::PdpBuilder::timings) is on.
     pub prepare: Histogram,
     /// The digest of the policy set in force.
@@ -218,8 +263,11 @@ impl MetricsSnapshot {
         for DecisionCount { outcome, code, count } in &self.decisions {
             writeln!(out, "cedargate_decisions_total{{outcome=\"{outcome}\",code=\"{code}\"}} {count}")?;
         }
-        // Until decisions are remembered, every one takes the full path.
-        self.decide.write(out, "cedargate_decision_seconds", "path=\"full\"")?;
+        writeln!(out, "# TYPE cedargate_remembered_total counter\ncedargate_remembered_total {}", self.remembered)?;
+        writeln!(out, "# TYPE cedargate_decision_seconds histogram")?;
+        self.decide.write(out, "cedargate_decision_seconds", "path=\"component\"")?;
+        self.decide_remembered.write(out, "cedargate_decision_seconds", "path=\"remembered\"")?;
+        writeln!(out, "# TYPE cedargate_prepare_seconds histogram")?;
         self.prepare.write(out, "cedargate_prepare_seconds", "")?;
         writeln!(out, "# TYPE cedargate_traps_total counter")?;
         for (fault, count) in &self.traps {
@@ -243,7 +291,6 @@ impl MetricsSnapshot {
 impl Histogram {
     fn write(&self, out: &mut String, name: &str, label: &str) -> fmt::Result {
         let comma = if label.is_empty() { "" } else { "," };
-        writeln!(out, "# TYPE {name} histogram")?;
         for (bound, count) in &self.buckets {
             writeln!(out, "{name}_bucket{{{label}{comma}le=\"{}\"}} {count}", bound.as_secs_f64())?;
         }

@@ -7,7 +7,6 @@ use arc_swap::ArcSwap;
 
 use crate::builder::PdpBuilder;
 use crate::bundle::Bundle;
-use crate::convert::{self, RequestTexts};
 use crate::decider::{Decider, forked};
 use crate::decision::Decision;
 use crate::engine::Runtime;
@@ -80,16 +79,13 @@ impl Pdp {
 
     /// Decides a request at a time, which is the host's to say: the same input has the same decision at any time.
     pub fn decide(&self, principal: &Principal, request: &Request, at: Timestamp) -> Decision {
-        stack::with_enough(|| match convert::request(request) {
-            Ok(RequestTexts { request, counters }) => self.inner.decide(principal, &request, &counters, at),
-            Err(error) => self.inner.unwritable(at, &error),
-        })
+        self.inner.decide_request(principal, request, at)
     }
 
     /// Decides a request in the record's JSON form. `counters` is empty where the counters stand in the request or
     /// there are none.
     pub fn decide_json(&self, principal: &Principal, request: &str, counters: &str, at: Timestamp) -> Decision {
-        stack::with_enough(|| self.inner.decide(principal, request, counters, at))
+        self.inner.decide(principal, request, counters, at)
     }
 
     /// Decides many requests of one principal at one time, in their order. Costs less than one by one; blocks for
@@ -147,6 +143,16 @@ impl Pdp {
         }
         let inner = Arc::clone(&self.inner);
         self.inner.worker.run(move || inner.reload(&bundle))
+    }
+
+    /// Has at least so many instances ready, as far as the settings allow, so that no request waits for one to be
+    /// made. Blocks until they are.
+    ///
+    /// # Errors
+    ///
+    /// The fault that kept an instance from being made.
+    pub fn warm(&self, instances: usize) -> Result<(), Fault> {
+        self.inner.current.load().pool.warm(instances).map_err(|failure| failure.fault)
     }
 
     /// The policy set in force.

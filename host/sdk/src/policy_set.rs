@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::bundle::Bundle;
 use crate::convert;
+use crate::decision::Decision;
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::info::PolicySetInfo;
@@ -14,6 +15,7 @@ use crate::instance::{Bounds, Failure, Guest};
 use crate::metrics::{Counter, Metrics};
 use crate::outcome::Outcome;
 use crate::pool::{Pool, Recipe};
+use crate::remembered::Remembered;
 
 /// The versions of the contract that this host speaks start so.
 const CONTRACT: &str = "0.1.";
@@ -31,12 +33,15 @@ pub(crate) struct Allowance {
     pub(crate) memory_bytes: usize,
     pub(crate) load_memory_bytes: usize,
     pub(crate) instances_max: usize,
+    pub(crate) remembered: usize,
 }
 
 /// One policy set in force.
 pub(crate) struct PolicySet {
     pub(crate) info: Arc<PolicySetInfo>,
     pub(crate) pool: Pool,
+    /// What was decided and still holds.
+    pub(crate) remembered: Option<Remembered>,
     /// Counters of decisions, by deciding policy: looked up once, at load.
     by_policy: Vec<Counter>,
     /// Counters of decisions without one, by outcome.
@@ -78,10 +83,10 @@ impl PolicySet {
             instances_max: allowance.instances_max,
         };
         let pool = Pool::new(recipe)?;
-        Ok(Self::new(info, pool, metrics))
+        Ok(Self::new(info, pool, Remembered::new(allowance.remembered), metrics))
     }
 
-    fn new(info: PolicySetInfo, pool: Pool, metrics: &Metrics) -> Self {
+    fn new(info: PolicySetInfo, pool: Pool, remembered: Option<Remembered>, metrics: &Metrics) -> Self {
         let class = |status: Option<u16>| {
             Outcome::ALL.into_iter().find(|outcome| Some(outcome.default_status()) == status && outcome.has_policy())
         };
@@ -100,14 +105,17 @@ impl PolicySet {
                 metrics.decisions(outcome, code.unwrap_or_default())
             })
             .collect();
-        Self { info: Arc::new(info), pool, by_policy, by_outcome }
+        Self { info: Arc::new(info), pool, remembered, by_policy, by_outcome }
     }
 
-    /// The counter of a decision that rests on this policy, or on none.
-    pub(crate) fn counter(&self, outcome: Outcome, deciding: Option<u32>) -> Option<&Counter> {
-        match deciding {
-            Some(index) => self.by_policy.get(usize::try_from(index).ok()?),
-            None => self.by_outcome.get(outcome.index()),
+    /// Counts a decision by the policy that it rests on, or by its outcome where it rests on none.
+    pub(crate) fn count(&self, decision: &Decision) {
+        let counter = match decision.ruling.deciding {
+            Some(index) => usize::try_from(index).ok().and_then(|index| self.by_policy.get(index)),
+            None => self.by_outcome.get(decision.outcome().index()),
+        };
+        if let Some(counter) = counter {
+            counter.count();
         }
     }
 }

@@ -129,6 +129,25 @@ impl Pool {
         Ok(Lease { instance: Some(instance), shared: Arc::clone(shared) })
     }
 
+    /// Makes instances here and now until there are so many.
+    pub(crate) fn warm(&self, instances: usize) -> Result<(), Failure> {
+        let shared = &self.shared;
+        loop {
+            let mut state = shared.lock();
+            if state.alive() >= instances.min(shared.recipe.instances_max) {
+                return Ok(());
+            }
+            state.making += 1;
+            drop(state);
+            let made = shared.recipe.make();
+            let failure = made.as_ref().err().map(|failure| Failure::new(failure.fault, failure.cause.clone()));
+            shared.made(made);
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
+        }
+    }
+
     pub(crate) fn counts(&self) -> InstanceCounts {
         let state = self.shared.lock();
         InstanceCounts { idle: state.idle.len(), busy: state.busy, making: state.making }

@@ -4,8 +4,11 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::decision::Ruling;
 
 /// A token's profile that the component accepted.
 ///
@@ -20,6 +23,8 @@ struct Data {
     key: PrincipalKey,
     id: String,
     profile: String,
+    /// What was ruled last. Most requests of one principal are ruled alike.
+    ruling: ArcSwapOption<Ruling>,
 }
 
 impl Principal {
@@ -31,7 +36,7 @@ impl Principal {
         // Only for logs: what the text means is the component's to say.
         let id = serde_json::from_str::<Named>(&profile).map(|named| named.id).unwrap_or_default();
         let key = PrincipalKey { digest: Sha256::digest(profile.as_bytes()).into() };
-        Self { data: Arc::new(Data { key, id, profile }) }
+        Self { data: Arc::new(Data { key, id, profile, ruling: ArcSwapOption::empty() }) }
     }
 
     /// The id of the token.
@@ -44,6 +49,18 @@ impl Principal {
     #[must_use]
     pub fn profile(&self) -> &str {
         &self.data.profile
+    }
+
+    /// The one object for a ruling, where the last one was equal.
+    pub(crate) fn share(&self, ruling: Ruling) -> Arc<Ruling> {
+        if let Some(last) = self.data.ruling.load_full()
+            && last.is_same(&ruling)
+        {
+            return last;
+        }
+        let ruling = Arc::new(ruling);
+        self.data.ruling.store(Some(Arc::clone(&ruling)));
+        ruling
     }
 
     pub(crate) fn key(&self) -> &PrincipalKey {
