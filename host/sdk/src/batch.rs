@@ -41,7 +41,7 @@ impl Decider {
         requests: &[Request],
         at: Timestamp,
     ) -> Option<Vec<Decision>> {
-        let table = set.remembered.as_ref()?;
+        let table = set.remembered.as_ref().filter(|_| self.runtime.is_ours())?;
         let find = |request| table.find(principal.key(), &table.key(request)?, at);
         let found: Option<Vec<Decision>> = requests.iter().map(find).collect();
         let found = found?;

@@ -107,7 +107,9 @@ impl Decider {
         at: Timestamp,
         texts: impl Fn() -> Result<RequestTexts, serde_json::Error>,
     ) -> Decision {
+        // After a fork no reload reaches this process any more, so nothing that is remembered is fresh.
         if let Some((table, key)) = &key
+            && self.runtime.is_ours()
             && let Some(decision) = table.find(principal.key(), key, at)
         {
             self.tell_remembered(set, principal, at, &decision, texts);
