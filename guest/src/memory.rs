@@ -123,9 +123,8 @@ mod tests {
         assert!(kept <= entries && kept > entries / 4, "{kept}");
         for n in 0..10 * entries {
             for principal in 0..3 {
-                match memory.get(principal, &n.to_string()) {
-                    Some((_, found)) => assert_eq!((n as u64 % 3, found.satisfied[0]), (principal, n as u32)),
-                    None => {}
+                if let Some((_, found)) = memory.get(principal, &n.to_string()) {
+                    assert_eq!((n as u64 % 3, found.satisfied[0]), (principal, n as u32));
                 }
             }
         }

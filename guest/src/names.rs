@@ -262,7 +262,7 @@ mod tests {
         let text = "0123456789abcdefghi";
         for end in 0..text.len() {
             let part = text.get(..end).unwrap();
-            assert!(same_text(part, &part.to_owned()));
+            assert!(same_text(part, &String::from(part)));
             assert!(!same_text(part, text));
             for at in 0..end {
                 let mut other = part.as_bytes().to_vec();

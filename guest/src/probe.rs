@@ -127,9 +127,9 @@ impl Probe<'_> {
                     context,
                 };
                 let export = Export { vocabulary: &self.rules.ground.vocabulary, world };
-                let refused =
-                    export.request(&scene).map(|asked| self.core.validate_request(&asked, Extensions::all_available()));
-                found.extend(refused.and_then(Result::err).map(|error| error.to_string()));
+                let Some(asked) = export.request(&scene) else { continue };
+                let refused = self.core.validate_request(&asked, Extensions::all_available()).err();
+                found.extend(refused.map(|error| error.to_string()));
             }
         }
     }

@@ -237,7 +237,7 @@ impl<'a> Profile<'a> {
         id("org_id", profile.org_id.as_deref(), limits)?;
         id("team_id", profile.team_id.as_deref(), limits)?;
         strings("roles", profile.roles.as_deref(), limits)?;
-        attributes(profile.attributes.as_deref(), limits)?;
+        attributes(profile.attributes, limits)?;
         if let Some(bindings) = &profile.bindings {
             bindings.check(limits).map_err(|e| e.within("bindings"))?;
         }
@@ -309,7 +309,7 @@ impl<'a> Request<'a> {
             id::check_model(model, limits).map_err(|e| InputError::field("model", e))?;
         }
         check_counters(self.counters())?;
-        attributes(self.attributes.as_deref(), limits)?;
+        attributes(self.attributes, limits)?;
         if let Some(target) = &self.target {
             target.check(limits).map_err(|e| e.within("target"))?;
         }

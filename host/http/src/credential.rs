@@ -4,7 +4,7 @@ mod query;
 
 use std::fmt;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE, Entry, PROXY_AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -74,10 +74,13 @@ impl fmt::Display for Credential {
 ///
 /// [`Refusal::TokenMissing`] where there is none; [`Refusal::TokenConflict`] where two differ;
 /// [`Refusal::TokenMalformed`] where a header stands twice, is empty or too long, holds a list or a character that no
-/// credential has, or is another scheme than `Bearer`, and where a credential stands in the query, whether or not
-/// another one stands in a header.
+/// credential has, or is another scheme than `Bearer`, and where a credential stands in the query or before the host,
+/// whether or not another one stands in a header.
 pub fn present(parts: &Parts) -> Result<Credential, Refusal> {
-    if parts.uri.query().is_some_and(query::holds_credential) {
+    let in_query = parts.uri.query().is_some_and(query::holds_credential);
+    // `https://name:key@host/` is a credential in an address, too.
+    let in_authority = parts.uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if in_query || in_authority {
         return Err(Refusal::TokenMalformed);
     }
     let mut first: Option<Credential> = None;
@@ -92,7 +95,16 @@ pub fn present(parts: &Parts) -> Result<Credential, Refusal> {
     first.ok_or(Refusal::TokenMissing)
 }
 
-/// The names of the headers that hold credentials.
+/// Marks the headers that hold credentials, so that `Debug` of a request does not show them.
+pub fn conceal(headers: &mut HeaderMap) {
+    for name in KEY_HEADERS.iter().chain([&AUTHORIZATION, &COOKIE, &PROXY_AUTHORIZATION]) {
+        if let Entry::Occupied(mut entry) = headers.entry(name) {
+            entry.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
+}
+
+/// Whether a header, by its name in lower case, holds a credential and is read for it.
 pub(crate) fn is_credential_header(name: &str) -> bool {
     name == AUTHORIZATION.as_str() || KEY_HEADERS.iter().any(|key| key.as_str() == name)
 }

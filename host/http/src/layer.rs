@@ -148,7 +148,8 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
+            let (mut parts, body) = request.into_parts();
+            credential::conceal(&mut parts.headers);
             let caller = Caller::of(&parts, RequestId::fresh());
             match shared.enforce(parts, body, &caller).await {
                 Ok(Passage::Through(request)) => inner.call(*request).await,

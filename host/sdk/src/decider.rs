@@ -167,7 +167,6 @@ impl Decider {
         decision
     }
 
-    #[expect(clippy::result_large_err, reason = "a decision is returned by value everywhere else, too")]
     pub(crate) fn decide_text(
         &self,
         principal: &Principal,

@@ -100,7 +100,6 @@ impl Pdp {
     /// # Errors
     ///
     /// The decision with 503, where the component gives none.
-    #[expect(clippy::result_large_err, reason = "a decision is returned by value everywhere else, too")]
     pub fn decide_text(
         &self,
         principal: &Principal,

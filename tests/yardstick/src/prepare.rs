@@ -91,6 +91,7 @@ impl Base {
 }
 
 impl Types {
+    #[expect(clippy::result_large_err, reason = "the error is Cedar's own, and ends the preparation")]
     fn read() -> Result<Self, cedar_policy::ParseErrors> {
         let ty = EntityTypeName::from_str;
         Ok(Self {
@@ -149,6 +150,7 @@ fn policies(bundle: &Bundle) -> Result<PolicySet, PrepareError> {
     Ok(set)
 }
 
+#[expect(clippy::result_large_err, reason = "the error is Cedar's own, and ends the preparation")]
 fn permits(all: &PolicySet) -> Result<PolicySet, cedar_policy::PolicySetError> {
     let mut permits = all.clone();
     for policy in all.policies().filter(|policy| policy.effect() == Effect::Forbid) {
@@ -197,6 +199,7 @@ fn scopes(types: &Types, entities: &Entities) -> HashMap<String, Vec<EntityUid>>
 }
 
 /// The base without addresses, which get further parents with each request; and those addresses.
+#[expect(clippy::result_large_err, reason = "the error is Cedar's own, and ends the preparation")]
 fn base(types: &Types, entities: Entities) -> Result<(Entities, HashMap<EntityUid, Entity>), EntitiesError> {
     let addresses: HashMap<EntityUid, Entity> = entities
         .iter()

@@ -237,7 +237,7 @@ fn clauses(shape: Shape, number: usize, value: usize, forbid: bool) -> Option<St
         Shape::TwoSided if forbid => {
             "when { principal.bindings has providers }\nunless { resource in principal.bindings.providers }".to_owned()
         }
-        Shape::TwoSided if number % 2 == 0 => {
+        Shape::TwoSided if number.is_multiple_of(2) => {
             "when { principal has team.models && resource in principal.team.models.groups }".to_owned()
         }
         Shape::TwoSided => "when\n{\n  principal.bindings has models &&\n  \
@@ -247,7 +247,7 @@ fn clauses(shape: Shape, number: usize, value: usize, forbid: bool) -> Option<St
             let (from, until) = window(value);
             format!("when {{ context.at >= datetime(\"{from}\") && context.at < datetime(\"{until}\") }}")
         }
-        Shape::Unindexable if number % 2 == 0 => {
+        Shape::Unindexable if number.is_multiple_of(2) => {
             let network = network(value);
             format!("when {{ context has client_ip && context.client_ip.isInRange(ip(\"{network}/20\")) }}")
         }

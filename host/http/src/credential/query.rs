@@ -35,7 +35,8 @@ const ENCODINGS_MAX: usize = 3;
 pub(super) fn holds_credential(query: &str) -> bool {
     query.split(['&', ';']).any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        names_credential(name) || plain(value).is_none_or(|value| value.trim_start().starts_with(OWN_PREFIX))
+        names_credential(name)
+            || plain(value).is_none_or(|value| value.trim_start_matches([' ', '+']).starts_with(OWN_PREFIX))
     })
 }
 

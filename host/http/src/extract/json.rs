@@ -56,6 +56,10 @@ impl<'de> Visitor<'de> for Object<'de, '_> {
         while let Some(written) = map.next_key_seed(Name)? {
             let folded = match &written {
                 Cow::Borrowed(text) => key::fold(text),
+                // A server that ends texts at a zero byte reads a shorter name.
+                Cow::Owned(text) if text.contains(char::is_control) => {
+                    return fail(self.skip.fault, Invalid::KeyDisguised);
+                }
                 Cow::Owned(text) => Cow::Owned(key::fold(text).into_owned()),
             };
             note(&names, &folded, self.skip.fault)?;
@@ -74,6 +78,7 @@ impl<'de> Visitor<'de> for Object<'de, '_> {
 
 impl<'de> Object<'de, '_> {
     /// A key that matters stands there once, plainly, and leads nowhere else.
+    #[expect(clippy::ptr_arg, reason = "whether the name is borrowed says whether it was written plainly")]
     fn check<E: Error>(
         &self,
         key: Key,
