@@ -140,7 +140,7 @@ fn attribute(dice: &mut Dice) -> String {
 fn about_principal(dice: &mut Dice) -> String {
     match dice.below(12) {
         0 => format!("principal.purpose == {:?}", dice.pick(&PURPOSES)),
-        1 => format!("[\"active\", \"in_grace\"].contains(principal.status)"),
+        1 => "[\"active\", \"in_grace\"].contains(principal.status)".to_owned(),
         2 => format!("principal in {}", team(dice)),
         3 => format!("principal in [{}, {}]", team(dice), team(dice)),
         4 => format!("principal has team && principal.team == {}", team(dice)),

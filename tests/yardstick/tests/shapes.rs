@@ -1,5 +1,4 @@
 //! Generated sets are what they are said to be.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use cedargate_yardstick::prepare::prepare;
 use cedargate_yardstick::sets::{GeneratedSet, Shape};
