@@ -26,8 +26,11 @@ fn cases() -> u64 {
 
 type Decided = Result<Decision, InputError>;
 
+/// The outcome, the deciding policy, the determining policies and the errors.
+type Seen<'d> = (u32, Option<u32>, &'d [u32], &'d [u32]);
+
 /// Everything of a decision but the words of its errors, and how long it holds, which only the fast one says.
-fn seen(decided: &Decided) -> Result<(u32, Option<u32>, &[u32], &[u32]), &InputError> {
+fn seen(decided: &Decided) -> Result<Seen<'_>, &InputError> {
     decided.as_ref().map(|d| (d.outcome as u32, d.deciding, d.policies.as_slice(), d.errors.as_slice()))
 }
 
