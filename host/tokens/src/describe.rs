@@ -2,8 +2,14 @@
 
 use cedargate::model::{Attributes, Bindings, Timestamp};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use crate::audit::ChainHash;
 use crate::token::{Allowance, Label, SecretVersion, Token};
+
+/// The newest secrets of a token that are described one by one. A token that is rotated each hour has thousands, and
+/// each change writes the description twice.
+const SECRETS_TOLD: usize = 8;
 
 /// A token as the audit log keeps it.
 #[derive(Serialize)]
@@ -36,6 +42,15 @@ struct Described<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<Timestamp>,
     secrets: Vec<DescribedSecret<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    older_secrets: Option<OlderSecrets>,
+}
+
+/// Secrets that are not told one by one: how many, and the SHA-256 of how they would be told.
+#[derive(Serialize)]
+struct OlderSecrets {
+    count: usize,
+    sha256: ChainHash,
 }
 
 #[derive(Serialize)]
@@ -69,6 +84,7 @@ pub(crate) fn describe(token: &Token) -> serde_json::Result<String> {
         last_used_at: _,
         revision: _,
     } = token;
+    let (older, newer) = secrets.split_at_checked(secrets.len().saturating_sub(SECRETS_TOLD)).unwrap_or_default();
     serde_json::to_string(&Described {
         id,
         name,
@@ -86,8 +102,18 @@ pub(crate) fn describe(token: &Token) -> serde_json::Result<String> {
         created_at: *created_at,
         disabled_at: *disabled_at,
         revoked_at: *revoked_at,
-        secrets: secrets.iter().map(DescribedSecret::from).collect(),
+        secrets: newer.iter().map(DescribedSecret::from).collect(),
+        older_secrets: older_secrets(older)?,
     })
+}
+
+fn older_secrets(secrets: &[SecretVersion]) -> serde_json::Result<Option<OlderSecrets>> {
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let told: Vec<_> = secrets.iter().map(DescribedSecret::from).collect();
+    let digest = Sha256::digest(serde_json::to_vec(&told)?);
+    Ok(Some(OlderSecrets { count: secrets.len(), sha256: ChainHash::from_bytes(digest.into()) }))
 }
 
 impl<'a> From<&'a SecretVersion> for DescribedSecret<'a> {

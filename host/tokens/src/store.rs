@@ -43,7 +43,7 @@ pub trait TokenStore: Send + Sync + 'static {
     /// The token with this id.
     fn token_by_id<'a>(&'a self, id: &'a str) -> Work<'a, Option<Token>>;
 
-    /// All tokens that have or had this name, newest first, at most `limit`.
+    /// All tokens that have or had this name, the one that holds it first, then the newest, at most `limit`.
     fn tokens_by_name<'a>(&'a self, name: &'a str, limit: u32) -> Work<'a, Vec<Token>>;
 
     /// Tokens in the order in which they were made, at most `limit` after the place `after`.
@@ -72,6 +72,10 @@ pub trait TokenStore: Send + Sync + 'static {
 pub trait RecordStore: Send + Sync + 'static {
     /// Writes a batch, all or nothing.
     fn write<'a>(&'a self, batch: &'a Batch) -> Work<'a, ()>;
+
+    /// Makes what is old smaller: counts of hours become counts of days, and what was spent in windows that ended
+    /// long ago is forgotten.
+    fn tidy(&self, at: Timestamp) -> Work<'_, ()>;
 
     /// What was spent in windows that have not ended at this time.
     fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>>;

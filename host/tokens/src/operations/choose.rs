@@ -147,7 +147,6 @@ impl Tokens {
         };
         let at = self.now();
         let mut found = self.store.tokens_by_name(name, AMBIGUOUS_MAX).await?;
-        // The live one is the newest, or an older one that was given more time.
         if let Some(live) = found.iter().position(|token| token.is_live(at)) {
             return Ok(found.swap_remove(live));
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cedargate::model::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -12,6 +13,9 @@ use super::budget::BudgetKey;
 use super::event::Event;
 use super::tally::Batch;
 use crate::store::{Store, StoreError};
+
+/// Between two times at which what is old is made smaller.
+const TIDY_EVERY: Duration = Duration::from_secs(86_400);
 
 /// How a recorder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +136,15 @@ impl Writer {
     async fn run(mut self, write_every: Duration) {
         let mut ticks = tokio::time::interval(write_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut days = tokio::time::interval(TIDY_EVERY);
+        days.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = days.tick() => {
+                    if let Err(error) = self.store.tidy(Timestamp::now()).await {
+                        tracing::warn!(%error, "old counts stay as they are until tomorrow");
+                    }
+                }
                 _ = ticks.tick() => {
                     // A failure is said once, and the batch is kept.
                     let _ = self.write().await;

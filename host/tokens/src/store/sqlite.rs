@@ -7,6 +7,7 @@ mod failure;
 mod place;
 mod rows;
 mod schema;
+mod tidy;
 mod tokens;
 mod usage;
 mod write;
@@ -213,6 +214,10 @@ impl TokenStore for SqliteStore {
 impl RecordStore for SqliteStore {
     fn write<'a>(&'a self, batch: &'a Batch) -> Work<'a, ()> {
         self.work(write::write(self, batch))
+    }
+
+    fn tidy(&self, at: Timestamp) -> Work<'_, ()> {
+        self.work(tidy::tidy(self, at))
     }
 
     fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>> {

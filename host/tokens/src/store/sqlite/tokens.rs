@@ -86,7 +86,8 @@ async fn apply_one(connection: &mut SqliteConnection, changes: &ChangeSet, chang
         .fetch_one(&mut *connection)
         .await?;
     let number = put_token(connection, token, taken.is_none() && !revoked, revision).await?;
-    for secret in &token.secrets {
+    let known = change.before.as_ref().map_or(&[][..], |before| before.secrets.as_slice());
+    for secret in token.secrets.iter().filter(|secret| !known.contains(secret)) {
         put_secret(connection, number, secret).await?;
     }
     Ok(revision)
@@ -164,7 +165,7 @@ pub(super) async fn by_id(store: &SqliteStore, id: &str) -> Result<Option<Token>
 
 pub(super) async fn by_name(store: &SqliteStore, name: &str, limit: u32) -> Result<Vec<Token>> {
     let mut transaction = store.reader()?.begin().await?;
-    let rows = query("SELECT * FROM tokens WHERE name = ? ORDER BY number DESC LIMIT ?")
+    let rows = query("SELECT * FROM tokens WHERE name = ? ORDER BY name_held DESC, number DESC LIMIT ?")
         .bind(name)
         .bind(limit)
         .fetch_all(&mut *transaction)

@@ -1,0 +1,23 @@
+//! Tokens from their making to their end, and what may go wrong with their store.
+
+#![expect(clippy::unwrap_used, clippy::string_slice, clippy::panic, reason = "a test")]
+
+/// A store in a folder of its own, and a gateway's view of it.
+mod stage;
+
+/// The log of changes, and what tampers with it.
+mod audit;
+/// A store that cannot be read or written.
+mod faults;
+/// What is told to whoever asks for what cannot be.
+mod mistakes;
+/// Several processes, and one that is killed.
+mod processes;
+/// Events, counts, times of use, budgets.
+mod records;
+/// Two secrets, three at most, and a lost answer.
+mod rotation;
+/// What is known of a secret, and what is not.
+mod secrets;
+/// Made, used, changed, ended.
+mod tokens;
