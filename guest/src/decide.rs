@@ -167,14 +167,16 @@ impl<'s> Asked<'s> {
                 Err(error) => return Some(Err(error)),
             },
         };
-        let (own, heap) = (&self.principal.facts.heap, &mut work.heap);
-        let context = self.maker.bare_request(&action.facts, counters.all(), own, heap);
-        let context = with_time(context, self.at, &mut work.heap);
-        let scene = self.scene((&work.heap, &work.scratch), action, Val::Bool(false), context);
         let mut findings = Findings { satisfied: verdict.satisfied.clone(), errors: Vec::new() };
-        for (rule, open) in &verdict.open {
-            if let Some(it) = self.rules.rule(*rule) {
-                findings.note(*rule, self.rules.holds(it, !open, &scene));
+        if !verdict.open.is_empty() {
+            let (own, heap) = (&self.principal.facts.heap, &mut work.heap);
+            let context = self.maker.bare_request(&action.facts, counters.all(), own, heap);
+            let context = with_time(context, self.at, &mut work.heap);
+            let scene = self.scene((&work.heap, &work.scratch), action, Val::Bool(false), context);
+            for (rule, open) in &verdict.open {
+                if let Some(it) = self.rules.rule(*rule) {
+                    findings.note(*rule, self.rules.holds(it, !open, &scene));
+                }
             }
         }
         let plans = self.principal.plans.borrow();
@@ -226,10 +228,12 @@ impl<'s> Asked<'s> {
         scene: &Scene<'_>,
         findings: &Findings,
     ) {
+        // Between two boundaries, what depends on the time is as constant as what was asked.
+        let timed = plan.now_only;
         let mut open: Vec<(u32, u64)> = Vec::new();
         for (rule, known) in opened.iter().copied().chain(plan.rules()) {
-            let Some(it) = self.rules.rule(rule).filter(|it| it.varies) else { continue };
-            match self.opens(it, known, scene) {
+            let Some(it) = self.rules.rule(rule).filter(|it| it.counted || it.timed && timed) else { continue };
+            match self.opens(it, known, timed, scene) {
                 Opens::Never => {}
                 Opens::If(conjuncts) => open.push((rule, conjuncts)),
                 Opens::Unclear => return,
@@ -237,17 +241,17 @@ impl<'s> Asked<'s> {
         }
         open.sort_unstable();
         open.dedup();
-        let varies = |rule: &u32| self.rules.rule(*rule).is_some_and(|it| it.varies);
-        let mut satisfied: Vec<u32> = findings.satisfied.iter().copied().filter(|rule| !varies(rule)).collect();
+        let settled = |rule: &u32| self.rules.rule(*rule).is_some_and(|it| !(it.counted || it.timed && timed));
+        let mut satisfied: Vec<u32> = findings.satisfied.iter().copied().filter(settled).collect();
         satisfied.sort_unstable();
         satisfied.dedup();
-        let (from, until) = plan.within;
+        let (from, until) = plan.steady(self.at, action);
         let verdict = plan.share(Verdict { satisfied, open, from, until });
         self.set.memory.borrow_mut().put(self.principal.number, self.request, action.number, verdict);
     }
 
     /// On which of its conjuncts a rule depends once the request is known.
-    fn opens(&self, rule: &Rule, known: u64, scene: &Scene<'_>) -> Opens {
+    fn opens(&self, rule: &Rule, known: u64, timed: bool, scene: &Scene<'_>) -> Opens {
         let (mut open, mut can_err) = (0_u64, false);
         let conjuncts = self.rules.conjuncts(rule);
         if conjuncts.len() > u64::BITS as usize {
@@ -257,7 +261,7 @@ impl<'s> Asked<'s> {
             if is_set(known, bit) {
                 continue;
             }
-            if conjunct.varies {
+            if conjunct.counted || conjunct.timed && timed {
                 if conjunct.asked {
                     return Opens::Unclear;
                 }

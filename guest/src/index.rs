@@ -6,7 +6,7 @@
 //! buckets of what it is.
 
 use crate::analysis::Analysis;
-use crate::code::{N, Node, Two, Variable};
+use crate::code::{N, Node, One, Two, Variable};
 use crate::evaluate::Scene;
 use crate::names::Sym;
 use crate::rules::Conjunct;
@@ -73,20 +73,7 @@ struct Key {
     principal: bool,
 }
 
-/// A time before which, and from which on, a rule is false.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// False before.
-    pub from: i64,
-    /// False from here on.
-    pub until: i64,
-    /// The rule.
-    pub rule: u32,
-}
-
-impl Window {
-    const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
-}
+const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// Up to so many expressions are looked at for a request, and as many for a principal: each costs every request
 /// some nanoseconds, and a set has few by which its rules differ.
@@ -217,7 +204,7 @@ impl<'s> Builder<'s> {
     /// Takes the next rule.
     pub fn add(&mut self, conjuncts: &[Conjunct]) {
         let mut keys = Vec::new();
-        let mut window = Window::ALWAYS;
+        let mut window = ALWAYS;
         for conjunct in conjuncts {
             if conjunct.can_err {
                 break;
@@ -299,21 +286,23 @@ impl<'s> Builder<'s> {
 
     /// The times before which, and from which on, a conjunct is false.
     fn window(&self, at: N) -> Option<(i64, i64)> {
-        let Node::Two(op @ (Two::Less | Two::LessEq), a, b) = *self.code.node(at)? else { return None };
-        let (_, end) = Window::ALWAYS;
-        match (self.code.node(a)?, self.code.node(b)?) {
-            // `at < c` and `at <= c`.
-            (_, Node::Const(Val::DateTime(c))) if self.is_time(a) => {
-                Some((i64::MIN, if op == Two::Less { *c } else { c.saturating_add(1) }))
-            }
-            // `c < at` and `c <= at`.
-            (Node::Const(Val::DateTime(c)), _) if self.is_time(b) => {
-                Some((if op == Two::Less { c.saturating_add(1) } else { *c }, end))
-            }
-            _ => None,
-        }
-        // The last millisecond that there is would be in no window that ends with it.
-        .filter(|(from, until)| *from != i64::MAX && *until != i64::MAX || *until == end)
+        // Cedar knows `c > at` as `!(c <= at)`.
+        let (op, a, b, holds) = match *self.code.node(at)? {
+            Node::Two(op @ (Two::Less | Two::LessEq), a, b) => (op, a, b, true),
+            Node::One(One::Not, of) => match *self.code.node(of)? {
+                Node::Two(op @ (Two::Less | Two::LessEq), a, b) => (op, a, b, false),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (time_first, time) = match (self.code.node(a)?, self.code.node(b)?) {
+            (_, Node::Const(Val::DateTime(time))) if self.is_time(a) => (true, *time),
+            (Node::Const(Val::DateTime(time)), _) if self.is_time(b) => (false, *time),
+            _ => return None,
+        };
+        // The first moment at which the comparison has the other result than before.
+        let turns = if time_first == (op == Two::LessEq) { time.checked_add(1)? } else { time };
+        Some(if time_first == holds { (ALWAYS.0, turns) } else { (turns, ALWAYS.1) })
     }
 
     fn is_time(&self, at: N) -> bool {
@@ -341,7 +330,7 @@ impl<'s> Builder<'s> {
                 .iter()
                 .filter(|key| chosen.contains_key(&key.probe))
                 .min_by_key(|key| (size(key).unwrap_or(0), !key.principal));
-            let timed = *window != Window::ALWAYS;
+            let timed = *window != ALWAYS;
             match best {
                 Some(key) if !timed || size(key).unwrap_or(0) <= BUCKET_LARGE => {
                     for value in &key.values {

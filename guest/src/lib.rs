@@ -50,6 +50,7 @@ pub mod token;
 pub mod val;
 pub mod value;
 pub mod vocabulary;
+pub mod windows;
 
 /// The exports of the component. Nothing is decided here.
 #[cfg(target_arch = "wasm32")]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 const PATIENCE: u32 = 2;
 
 /// So many rules are looked at in one decision.
-const SLICE: usize = 64;
+const SLICE: usize = 256;
 
 /// So many verdicts are compared with a new one.
 const VERDICTS: usize = 8;
@@ -49,7 +49,7 @@ pub struct Plan {
     rules: Pruned,
     timed: Pruned,
     /// The times between which the rules that are found by the time are those of `timed`.
-    pub within: (i64, i64),
+    within: (i64, i64),
     /// The times at which the decision may change, ascending, beside those that hold for everybody.
     boundaries: Vec<i64>,
     /// The time is used in a way that makes the decision hold for one millisecond only.
@@ -95,25 +95,9 @@ impl Plan {
     /// Takes note of a decision at a time.
     pub fn use_at(&mut self, at: i64, rules: &Rules, action: &Action, scene: &Scene<'_>) {
         self.uses = self.uses.saturating_add(1);
-        if !(self.within.0..self.within.1).contains(&at) && !action.windows.is_empty() {
-            let (mut from, mut until) = (i64::MIN, i64::MAX);
-            let mut active = Vec::new();
-            for window in &action.windows {
-                for edge in [window.from, window.until] {
-                    if edge <= at {
-                        from = from.max(edge);
-                    } else {
-                        until = until.min(edge);
-                    }
-                }
-                if (window.from..window.until).contains(&at) {
-                    active.push(window.rule);
-                }
-            }
-            self.within = (from, until);
-            self.timed = Pruned::new(active);
-        } else if action.windows.is_empty() {
-            self.within = (i64::MIN, i64::MAX);
+        if !(self.within.0..self.within.1).contains(&at) {
+            self.within = action.windows.around(at);
+            self.timed = Pruned::new(action.windows.at(at));
         }
         if self.uses > PATIENCE {
             if self.rules.pending.is_empty() {
@@ -133,6 +117,21 @@ impl Plan {
     #[must_use]
     pub fn boundary_after(&self, at: i64) -> Option<i64> {
         next_after(&self.boundaries, at)
+    }
+
+    /// The times around the last one between which no comparison with the time has another result, unless the plan
+    /// says `now_only`: then those between which the same rules are looked at.
+    #[must_use]
+    pub fn steady(&self, at: i64, action: &Action) -> (i64, i64) {
+        let (mut from, mut until) = self.within;
+        if !self.now_only {
+            for times in [&self.boundaries, &action.boundaries] {
+                let next = times.partition_point(|time| *time <= at);
+                from = from.max(next.checked_sub(1).and_then(|last| times.get(last).copied()).unwrap_or(i64::MIN));
+                until = until.min(times.get(next).copied().unwrap_or(i64::MAX));
+            }
+        }
+        (from, until)
     }
 
     /// The one object for a verdict, where an equal one is known.

@@ -5,12 +5,13 @@ use crate::annotation::Class;
 use crate::code::{Code, N, Node};
 use crate::evaluate::{Fail, Scene};
 use crate::facts::{ActionFacts, Ground};
-use crate::index::{Builder, Found, Index, Window};
+use crate::index::{Builder, Found, Index};
 use crate::kind::Kind;
 use crate::names::Layer;
 use crate::reads::Fields;
 use crate::val::{Attr, Heap, Scratch, Val, World};
 use crate::vocabulary::{Fact, Vocabulary};
+use crate::windows::{Window, Windows};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +22,10 @@ pub struct Conjunct {
     pub node: N,
     /// It is the same for every request of one principal and action.
     pub fixed: bool,
-    /// It depends on the time or on the host's counters.
-    pub varies: bool,
+    /// It depends on the time.
+    pub timed: bool,
+    /// It depends on the host's counters.
+    pub counted: bool,
     /// It depends on other facts of the request.
     pub asked: bool,
     /// Evaluating it can err.
@@ -45,8 +48,10 @@ pub struct Rule {
     last: u32,
     /// What it does.
     pub effect: Effect,
-    /// One of its conjuncts depends on the time or on the host's counters.
-    pub varies: bool,
+    /// One of its conjuncts depends on the time.
+    pub timed: bool,
+    /// One of its conjuncts depends on the host's counters.
+    pub counted: bool,
 }
 
 /// What a set knows of an action.
@@ -67,7 +72,7 @@ pub struct Action {
     /// The rules that no key finds.
     pub always: Vec<u32>,
     /// The rules that are found by the time.
-    pub windows: Vec<Window>,
+    pub windows: Windows,
 }
 
 /// The compiled form of a set.
@@ -219,10 +224,11 @@ impl Rules {
             can_err |= conjunct.can_err;
             found.push(conjunct);
         }
-        let varies = found.iter().any(|conjunct| conjunct.varies);
+        let timed = found.iter().any(|conjunct| conjunct.timed);
+        let counted = found.iter().any(|conjunct| conjunct.counted);
         self.conjuncts.extend(found);
         let (first, last) = (place(first), place(self.conjuncts.len()));
-        self.rules.push(Rule { first, last, effect: draft.effect, varies });
+        self.rules.push(Rule { first, last, effect: draft.effect, timed, counted });
         self.masks.extend(mask);
     }
 
@@ -269,14 +275,17 @@ impl Rules {
         let (index, found) = builder.build();
         self.index = index;
         let mut actions = std::mem::take(&mut self.actions);
-        for (rule, found) in (0_u32..).zip(found) {
-            for action in actions.iter_mut().filter(|action| self.admits(rule, action)) {
-                match found {
+        for action in &mut actions {
+            let mut windows = Vec::new();
+            let mut always = Vec::new();
+            for (rule, found) in (0_u32..).zip(&found).filter(|(rule, _)| self.admits(*rule, action)) {
+                match *found {
                     Found::Keyed => {}
-                    Found::Always => action.always.push(rule),
-                    Found::Within(from, until) => action.windows.push(Window { from, until, rule }),
+                    Found::Always => always.push(rule),
+                    Found::Within(from, until) => windows.push(Window { from, until, rule }),
                 }
             }
+            (action.always, action.windows) = (always, Windows::new(windows));
         }
         self.actions = actions;
     }
@@ -337,7 +346,8 @@ impl Conjunct {
         Self {
             node,
             fixed: reads.is_fixed(),
-            varies: reads.time || !reads.fields.and(counters).is_empty(),
+            timed: reads.time,
+            counted: !reads.fields.and(counters).is_empty(),
             asked: !reads.fields.without(counters).is_empty(),
             can_err,
         }
@@ -354,7 +364,7 @@ impl Action {
             comparisons: Vec::new(),
             odd: Vec::new(),
             always: Vec::new(),
-            windows: Vec::new(),
+            windows: Windows::default(),
         }
     }
 }
