@@ -2,7 +2,7 @@
 # The providers' packages for Node against the gateway at $GATEWAY_URL.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-work=${CARGO_TARGET_DIR:-$here/../../../target}/clients/node
+work=${CARGO_TARGET_DIR:-$here/../../../target}/hosts/clients/node
 mkdir -p "$work"
 cp "$here/.npmrc" "$here/package.json" "$here/clients.mjs" "$work"
 if ! cmp -s "$here/package-lock.json" "$work/package-lock.json" || [ ! -d "$work/node_modules" ]; then

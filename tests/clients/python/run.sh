@@ -2,7 +2,7 @@
 # The providers' packages for Python against the gateway at $GATEWAY_URL.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-work=${CARGO_TARGET_DIR:-$here/../../../target}/clients/python
+work=${CARGO_TARGET_DIR:-$here/../../../target}/hosts/clients/python
 mkdir -p "$work"
 if ! cmp -s "$here/requirements.txt" "$work/installed.txt"; then
     rm -rf "$work/venv"

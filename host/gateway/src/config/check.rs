@@ -1,0 +1,176 @@
+//! From the text to a configuration in which everything holds together.
+
+mod bounds;
+mod models;
+mod providers;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use cedargate_tokens::Period;
+use ipnet::IpNet;
+
+use super::ids::is_name;
+use super::problem::{ConfigError, Finder};
+use super::raw::{RawAdmin, RawConfig, RawListener, Text};
+use super::{Config, DEFAULT_ADMIN, DEFAULT_GATEWAY_ID, Listener};
+
+/// Reads and checks a text.
+pub(super) fn read(text: &str, file: &str, folder: &Path) -> Result<Config, ConfigError> {
+    let mut finder = Finder::new(file, text);
+    let raw: RawConfig = match toml::from_str(text) {
+        Ok(raw) => raw,
+        Err(error) => {
+            finder.parse(error.span(), error.message());
+            return Err(finder.into_error());
+        }
+    };
+    let config = Checker { finder: &mut finder, folder }.config(raw);
+    if finder.is_empty() { Ok(config) } else { Err(finder.into_error()) }
+}
+
+struct Checker<'f, 'a> {
+    finder: &'f mut Finder<'a>,
+    folder: &'f Path,
+}
+
+impl Checker<'_, '_> {
+    fn config(mut self, raw: RawConfig) -> Config {
+        let RawConfig {
+            gateway_id,
+            org_id,
+            policies,
+            shadow,
+            store,
+            record,
+            listeners,
+            admin,
+            control,
+            tokens,
+            providers,
+            models,
+            aliases,
+            teams,
+            limits,
+            timeouts,
+        } = raw;
+        let default = Config::default();
+        let gateway_id = gateway_id.and_then(|id| self.name(&id)).unwrap_or_else(|| DEFAULT_GATEWAY_ID.to_owned());
+        let org_id = org_id.and_then(|id| self.name(&id));
+        let admin = self.admin(admin);
+        let control = control.and_then(|control| self.address(&control.address));
+        let token_life_max = tokens.expires_in_max.and_then(|period| self.period(&period));
+        let listeners =
+            if listeners.is_empty() { default.listeners } else { self.listeners(listeners, &[admin, control]) };
+        let (providers, models) = if providers.is_empty() && models.is_empty() {
+            (default.providers, default.models)
+        } else {
+            let providers = self.providers(providers);
+            let models = self.models(models, &providers);
+            (providers, models)
+        };
+        let aliases = self.aliases(aliases, &models, &providers);
+        let teams = self.teams(teams, &providers);
+        let path = |path: Option<String>| path.map(|path| self.folder.join(path));
+        let (policies, shadow, store, record) = (path(policies), path(shadow), path(store), path(record));
+        let limits = self.limits(&limits);
+        let timeouts = self.timeouts(&timeouts);
+        Config {
+            gateway_id,
+            org_id,
+            listeners,
+            admin,
+            control,
+            token_life_max,
+            providers,
+            models,
+            aliases,
+            teams,
+            limits,
+            timeouts,
+            policies,
+            shadow,
+            store,
+            record,
+        }
+    }
+
+    fn name(&mut self, text: &Text) -> Option<String> {
+        let name = text.get_ref();
+        if is_name(name) {
+            return Some(name.clone());
+        }
+        self.finder.at(
+            text.span(),
+            format!("`{}` cannot be an id", name.escape_debug()),
+            "write 1 to 256 bytes without control characters and without blanks at the ends",
+        );
+        None
+    }
+
+    fn admin(&mut self, raw: Option<RawAdmin>) -> Option<SocketAddr> {
+        let Some(RawAdmin { address, enabled }) = raw else { return Some(DEFAULT_ADMIN) };
+        let address = address.map_or(Some(DEFAULT_ADMIN), |text| self.address(&text));
+        if enabled == Some(false) { None } else { address }
+    }
+
+    fn period(&mut self, text: &Text) -> Option<Period> {
+        match text.get_ref().parse() {
+            Ok(period) => Some(period),
+            Err(error) => {
+                self.finder.at(text.span(), format!("{error}"), "write for example `90d`");
+                None
+            }
+        }
+    }
+
+    fn address(&mut self, text: &Text) -> Option<SocketAddr> {
+        match text.get_ref().parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                self.finder.at(
+                    text.span(),
+                    format!("`{}` is not an address to listen at", text.get_ref().escape_debug()),
+                    "write an IP address and a port, for example `127.0.0.1:41002` or `[::]:41002`",
+                );
+                None
+            }
+        }
+    }
+
+    fn listeners(&mut self, raw: Vec<RawListener>, others: &[Option<SocketAddr>]) -> Vec<Listener> {
+        let mut listeners: Vec<Listener> = Vec::new();
+        for RawListener { address: text, consumer_group, trusted_proxies } in raw {
+            let Some(address) = self.address(&text) else { continue };
+            let taken = listeners
+                .iter()
+                .map(|listener| listener.address)
+                .chain(others.iter().copied().flatten())
+                .any(|other| other == address);
+            if taken && address.port() != 0 {
+                self.finder.at(
+                    text.span(),
+                    format!("`{address}` stands twice"),
+                    "give every listener, `admin` and `control` an address of its own",
+                );
+            }
+            let consumer_group = consumer_group.and_then(|group| self.name(&group));
+            let trusted_proxies = trusted_proxies.iter().filter_map(|network| self.network(network)).collect();
+            listeners.push(Listener { address, consumer_group, trusted_proxies });
+        }
+        listeners
+    }
+
+    fn network(&mut self, text: &Text) -> Option<IpNet> {
+        let network = text.get_ref();
+        let parsed = network.parse::<IpNet>().ok().or_else(|| network.parse::<IpAddr>().ok().map(IpNet::from));
+        if parsed.is_none() {
+            self.finder.at(
+                text.span(),
+                format!("`{}` is not a network", network.escape_debug()),
+                "write an address or a network, for example `10.0.0.0/8`",
+            );
+        }
+        parsed.map(|network| network.trunc())
+    }
+}

@@ -1,0 +1,100 @@
+//! Who asks: from the credential to a principal.
+
+use std::sync::Arc;
+
+use cedargate_http::credential::{self, Credential};
+use cedargate_http::reply::{Refusal, Unavailable};
+use cedargate_tokens::{Entry, Lookup, Presented, SecretHash};
+use http::request::Parts;
+
+use crate::config::ProviderKey;
+use crate::gateway::Gateway;
+use crate::live::Live;
+use crate::principals::{Prepared, Slot};
+
+/// Somebody who is known.
+#[derive(Clone)]
+pub(crate) struct Who {
+    /// The id of the token, or the fingerprint of a provider's key.
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) version: Option<u32>,
+    pub(crate) team: Option<Arc<str>>,
+    pub(crate) prepared: Arc<Prepared>,
+    /// The token; absent for a provider's key.
+    pub(crate) entry: Option<Arc<Entry<Slot>>>,
+}
+
+/// A provider's key that is passed through.
+pub(crate) struct OwnKey {
+    pub(crate) provider: Arc<str>,
+    pub(crate) key: ProviderKey,
+}
+
+/// Who asks, and what was presented.
+pub(crate) struct Identity {
+    pub(crate) who: Who,
+    pub(crate) own_key: Option<OwnKey>,
+    hash: SecretHash,
+}
+
+impl Gateway {
+    /// Who presents the credential of a request.
+    pub(crate) fn identify(&self, live: &Live, parts: &Parts) -> Result<Identity, Refusal> {
+        let credential = credential::present(parts)?;
+        let presented = Presented::parse(credential.expose()).map_err(|_| Refusal::TokenMalformed)?;
+        let hash = presented.hash();
+        match self.directory.look_up(&hash) {
+            Lookup::Found(entry) => Ok(Identity { who: self.token(entry)?, own_key: None, hash }),
+            Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
+            Lookup::Unknown if presented.is_ours() => Err(Refusal::TokenUnknown),
+            Lookup::Unknown => self.provider_key(live, &credential, hash),
+        }
+    }
+
+    /// The same, after the time that a body took: what was revoked meanwhile is revoked.
+    pub(crate) fn identify_again(&self, identity: &mut Identity) -> Result<(), Refusal> {
+        let Some(entry) = &identity.who.entry else {
+            // A provider's key may have been imported, and ended, meanwhile.
+            return match self.directory.look_up(&identity.hash) {
+                Lookup::Unknown => Ok(()),
+                Lookup::Found(_) => Err(Refusal::TokenUnknown),
+                Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
+            };
+        };
+        match self.directory.look_up(&identity.hash) {
+            Lookup::Found(now) if Arc::ptr_eq(&now, entry) => Ok(()),
+            Lookup::Found(now) => {
+                identity.who = self.token(now)?;
+                Ok(())
+            }
+            Lookup::Unknown => Err(Refusal::TokenUnknown),
+            Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
+        }
+    }
+
+    fn token(&self, entry: Arc<Entry<Slot>>) -> Result<Who, Refusal> {
+        let prepared = self.principals.get(&entry).ok_or(Refusal::Unavailable(Unavailable::Principal))?;
+        Ok(Who {
+            id: Arc::clone(entry.token_id()),
+            name: Some(Arc::clone(entry.name())),
+            version: Some(entry.secret_version()),
+            team: entry.team_id().cloned(),
+            prepared,
+            entry: Some(entry),
+        })
+    }
+
+    /// A key of a provider that lets clients present theirs. One that was imported as a token is known, ended or not,
+    /// and never comes here.
+    fn provider_key(&self, live: &Live, credential: &Credential, hash: SecretHash) -> Result<Identity, Refusal> {
+        let provider = live.prefixes.provider(credential.expose()).ok_or(Refusal::TokenUnknown)?;
+        let dialect = live.provider(provider).ok_or(Refusal::TokenUnknown)?.dialect;
+        let key = ProviderKey::new(credential.expose(), dialect).map_err(|_| Refusal::TokenMalformed)?;
+        let prepared = self.provider_keys.get(&self.pdp, &hash, provider);
+        let prepared = prepared.ok_or(Refusal::Unavailable(Unavailable::Principal))?;
+        let id: Arc<str> = prepared.principal.id().into();
+        let who = Who { id, name: None, version: None, team: None, prepared, entry: None };
+        Ok(Identity { who, own_key: Some(OwnKey { provider: Arc::clone(provider), key }), hash })
+    }
+}

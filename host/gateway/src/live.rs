@@ -1,0 +1,110 @@
+//! What a configuration comes to at work. A reload replaces it whole.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use cedargate_http::catalogue::{Candidate, ModelTable, ModelTableError, Unlisted};
+use cedargate_http::client_ip::TrustedProxies;
+use cedargate_http::extract;
+use cedargate_http::facts::Facts;
+use cedargate_tokens::{Allowance, Catalogue};
+
+use crate::config::{Config, Listener, Model, Provider};
+use crate::pass_through::Prefixes;
+use crate::upstream::Upstream;
+
+/// Why a configuration cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// The models cannot be told apart.
+    #[error("the models of the configuration: {0}")]
+    Models(#[from] ModelTableError),
+    /// TLS to providers cannot be set up.
+    #[error("TLS to providers cannot be set up: {0}")]
+    Tls(#[from] io::Error),
+}
+
+/// A configuration at work.
+pub(crate) struct Live {
+    pub(crate) config: Config,
+    pub(crate) catalogue: ModelTable,
+    pub(crate) limits: extract::Limits,
+    pub(crate) upstream: Upstream,
+    pub(crate) prefixes: Prefixes,
+    /// What tokens may be bound to.
+    pub(crate) bindable: Arc<Catalogue>,
+    models: HashMap<String, HashMap<String, Model>>,
+    places: Vec<Place>,
+}
+
+/// What is known of a request by the listener that it came to.
+pub(crate) struct Place {
+    pub(crate) trusted: TrustedProxies,
+    pub(crate) facts: Facts,
+}
+
+impl Live {
+    /// Puts a configuration to work for these listeners.
+    pub(crate) fn new(config: Config, listeners: &[Listener], groups: Vec<String>) -> Result<Self, LiveError> {
+        let mut table = ModelTable::builder();
+        for (id, provider) in &config.providers {
+            table.provider(id, if provider.any_model { Unlisted::Admitted } else { Unlisted::Refused });
+        }
+        let mut models: HashMap<String, HashMap<String, Model>> = HashMap::new();
+        for model in &config.models {
+            table.model(&model.provider, &model.name);
+            models.entry(model.provider.clone()).or_default().insert(model.name.clone(), model.clone());
+        }
+        for (name, candidates) in &config.aliases {
+            table.name(name, candidates.iter().cloned());
+        }
+        let bytes = usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX);
+        Ok(Self {
+            catalogue: table.build()?,
+            limits: extract::Limits { json_bytes: bytes, multipart_bytes: bytes },
+            upstream: Upstream::new(&config.timeouts)?,
+            prefixes: Prefixes::of(&config),
+            bindable: Arc::new(config.catalogue(groups)),
+            models,
+            places: listeners.iter().map(|listener| Place::new(&config, listener)).collect(),
+            config,
+        })
+    }
+
+    /// The listener of this number.
+    pub(crate) fn place(&self, listener: usize) -> Option<&Place> {
+        self.places.get(listener)
+    }
+
+    /// What the configuration says of a candidate; nothing where its provider takes models that it does not name.
+    pub(crate) fn model(&self, candidate: &Candidate) -> Option<&Model> {
+        self.models.get(&*candidate.provider)?.get(&*candidate.model)
+    }
+
+    /// The provider of a candidate.
+    pub(crate) fn provider(&self, id: &str) -> Option<&Provider> {
+        self.config.providers.get(id)
+    }
+
+    /// What a team may spend.
+    pub(crate) fn allowances(&self, team: &str) -> &[Allowance] {
+        self.config.teams.get(team).map_or(&[], |team| &team.budgets)
+    }
+}
+
+impl Place {
+    fn new(config: &Config, listener: &Listener) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(Arc::from);
+        Self {
+            trusted: TrustedProxies::new(listener.trusted_proxies.iter().copied()),
+            facts: Facts {
+                gateway_id: Some(config.gateway_id.as_str().into()),
+                consumer_group: text(&listener.consumer_group),
+                org_id: text(&config.org_id),
+                ..Facts::default()
+            },
+        }
+    }
+}

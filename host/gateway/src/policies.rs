@@ -1,0 +1,129 @@
+//! The bundle in force: a folder or the built-in policies, with what the configuration says of teams and groups.
+//!
+//! A decision depends on nothing but a bundle, a principal and a request, so that it can be replayed. Hence groups of
+//! models and restrictions of teams become static entities of the bundle, and not facts that the gateway adds.
+
+mod entities;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cedargate::{Bundle, BundleError};
+
+use crate::config::Config;
+use entities::Entities;
+
+/// The file that names the files of a bundle and their digests.
+const LOCK: &str = "policies.lock";
+
+/// The static entities of a bundle.
+const ENTITIES: &str = "entities.json";
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoliciesError {
+    /// The folder is not a bundle.
+    #[error("the policies in `{}`: {cause}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong.
+        cause: BundleError,
+    },
+    /// A folder without a lock is not loaded on change.
+    #[error(
+        "the policies in `{}` have no `policies.lock`: write it with `kt policy lock`, since a half-copied folder is a \
+         valid and more permissive set; or reload with SIGHUP",
+        folder.display()
+    )]
+    NoLock {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The static entities of the bundle and of the configuration do not go together.
+    #[error("`entities.json` of the policies: {0}")]
+    Entities(String),
+    /// What comes of both is not a bundle.
+    #[error("the policies with the teams and groups of the configuration: {0}")]
+    Merged(BundleError),
+}
+
+/// Whether a folder must have a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// Whoever loads it says that it is whole, and a lock must fit where there is one.
+    IfThere,
+    /// Nobody says so but the lock.
+    Required,
+}
+
+/// The bundle of a folder, or the built-in one, as its authors wrote it.
+pub(crate) fn read(folder: Option<&Path>, lock: Lock) -> Result<Bundle, PoliciesError> {
+    let Some(folder) = folder else { return Ok(Bundle::default_set()) };
+    if lock == Lock::Required && !folder.join(LOCK).is_file() {
+        return Err(PoliciesError::NoLock { folder: folder.to_owned() });
+    }
+    let wrong = |cause| PoliciesError::Folder { folder: folder.to_owned(), cause };
+    Bundle::from_dir(folder).map_err(wrong)
+}
+
+/// The bundle with the teams and groups of a configuration. Without any it is the same bundle, with the same digest.
+pub(crate) fn merge(bundle: &Bundle, config: &Config) -> Result<Bundle, PoliciesError> {
+    if !entities::are_any(config) {
+        return Ok(bundle.clone());
+    }
+    let mut files: BTreeMap<String, String> =
+        bundle.files().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let text = files.get(ENTITIES).map_or("[]", String::as_str);
+    let mut entities = Entities::read(text).map_err(PoliciesError::Entities)?;
+    entities.add(config).map_err(PoliciesError::Entities)?;
+    files.insert(ENTITIES.to_owned(), entities.to_text());
+    Bundle::from_files(files).map_err(PoliciesError::Merged)
+}
+
+/// The groups of models that a bundle declares.
+pub(crate) fn groups(bundle: &Bundle) -> Vec<String> {
+    let text = bundle.files().find(|(name, _)| *name == ENTITIES).map_or("[]", |(_, text)| text);
+    Entities::read(text).map(|entities| entities.of_type("ModelGroup")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, "gateway.toml", Path::new("")).unwrap()
+    }
+
+    #[test]
+    fn without_teams_and_groups_the_bundle_is_the_same() {
+        let bundle = merge(&read(None, Lock::IfThere).unwrap(), &Config::default()).unwrap();
+        assert_eq!(bundle.lock_text(), Bundle::default_set().lock_text());
+    }
+
+    #[test]
+    fn teams_and_groups_become_entities() {
+        let config = config(
+            "[providers.echo]\ndialect = \"echo\"\n[[models]]\nid = \"echo/a\"\ngroups = [\"small\"]\n\
+             [teams.web]\nmodels = [\"group:small\", \"echo/*\", \"echo/b\", \"c\"]\nproviders = [\"echo\"]\n",
+        );
+        let merged = merge(&Bundle::default_set(), &config).unwrap();
+        let text = merged.files().find(|(name, _)| *name == ENTITIES).unwrap().1.to_owned();
+        let entities: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let team = entities.iter().find(|entity| entity["uid"]["type"] == "Team").unwrap();
+        assert_eq!(team["attrs"]["models"]["exact"][0]["__entity"]["id"], "echo/b");
+        assert_eq!(team["attrs"]["models"]["groups"][0]["__entity"]["id"], "small");
+        let model = entities.iter().find(|entity| entity["uid"]["id"] == "echo/a").unwrap();
+        assert_eq!(model["parents"][0]["id"], "small");
+        let pdp = cedargate::Pdp::builder().bundle(merged).build();
+        assert!(pdp.is_ok(), "{:?}", pdp.err());
+    }
+
+    #[test]
+    fn a_team_is_declared_once() {
+        let config = config("[teams.web]\nproviders = [\"echo\"]\n[providers.echo]\ndialect = \"echo\"\n");
+        let mut entities = Entities::read(r#"[{"uid":{"type":"Team","id":"web"},"attrs":{},"parents":[]}]"#).unwrap();
+        assert!(entities.add(&config).unwrap_err().contains("`web`"));
+    }
+}

@@ -1,0 +1,187 @@
+//! Recording: every decision as a request record, and every policy set that made one, once.
+//!
+//! Beside `FILE` lies the folder `FILE.bundles` with one bundle for each policy set, named by its digest, so that
+//! `kt replay FILE` decides each record with the rules that decided it then.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use cedargate::model::{Expect, ExpectedDecision, Profile, Record, Request, Timestamp};
+use cedargate::{Bundle, Decision};
+
+/// Records that wait to be written.
+const QUEUE: usize = 16_384;
+
+/// How long a written record may stay in memory.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
+/// Why nothing can be recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot record to `{}`: {cause}", path.display())]
+pub struct RecordingError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+/// A decision that was made.
+pub(crate) struct Made {
+    pub(crate) id: Arc<str>,
+    pub(crate) at: Timestamp,
+    pub(crate) profile: Profile,
+    pub(crate) request: Request,
+    pub(crate) expect: Expect,
+    pub(crate) policy_set: String,
+}
+
+impl Made {
+    pub(crate) fn new(id: Arc<str>, at: Timestamp, profile: Profile, request: Request, decision: &Decision) -> Self {
+        let (expected, status) = match decision.is_allow() {
+            true => (ExpectedDecision::Allow, None),
+            false => (ExpectedDecision::Deny, Some(decision.status())),
+        };
+        let mut expect = Expect::new(expected);
+        expect.status = status;
+        expect.code = decision.code().map(str::to_owned);
+        expect.policies = Some(decision.policies().map(str::to_owned).collect());
+        Self { id, at, profile, request, expect, policy_set: decision.policy_set().to_owned() }
+    }
+}
+
+enum Message {
+    Made(Box<Made>),
+    /// This bundle is in force from now on, under this digest.
+    Bundle(String, Box<Bundle>),
+}
+
+/// Writes records on a thread of its own.
+pub(crate) struct Recording {
+    queue: Option<SyncSender<Message>>,
+    writer: Option<JoinHandle<()>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Recording {
+    /// Begins to append to a file.
+    pub(crate) fn start(path: &Path) -> Result<Self, RecordingError> {
+        let wrong = |cause| RecordingError { path: path.to_owned(), cause };
+        let file = private().append(true).create(true).open(path).map_err(wrong)?;
+        let bundles = bundles_of(path);
+        fs::create_dir_all(&bundles).map_err(wrong)?;
+        let (queue, messages) = sync_channel(QUEUE);
+        let mut writer = Writer { file: BufWriter::new(file), path: path.to_owned(), bundles, kept: HashSet::new() };
+        let writer =
+            thread::Builder::new().name("recording".to_owned()).spawn(move || writer.run(&messages)).map_err(wrong)?;
+        Ok(Self { queue: Some(queue), writer: Some(writer), dropped: Arc::default() })
+    }
+
+    /// A bundle is in force: whoever replays needs it. Waits until the writer has room.
+    pub(crate) fn bundle(&self, digest: &str, bundle: &Bundle) {
+        if let Some(queue) = &self.queue {
+            // A writer that has ended has said so.
+            let _ = queue.send(Message::Bundle(digest.to_owned(), Box::new(bundle.clone())));
+        }
+    }
+
+    /// Records a decision, without waiting: where the disk is too slow, it is dropped and counted.
+    pub(crate) fn made(&self, made: Made) {
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Message::Made(Box::new(made))).is_ok());
+        if !sent && self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!("records are dropped: the disk is too slow, or cannot be written");
+        }
+    }
+
+    /// How many records were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Recording {
+    /// Writes what is waiting.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the thread that records ended early");
+        }
+    }
+}
+
+/// The folder of the bundles beside a file of records.
+fn bundles_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".bundles");
+    path.with_file_name(name)
+}
+
+/// Records name tokens and addresses: they are for their owner.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+struct Writer {
+    file: BufWriter<File>,
+    path: PathBuf,
+    bundles: PathBuf,
+    kept: HashSet<String>,
+}
+
+impl Writer {
+    fn run(&mut self, messages: &Receiver<Message>) {
+        loop {
+            let done = match messages.recv_timeout(FLUSH_EVERY) {
+                Ok(Message::Made(made)) => self.write(*made),
+                Ok(Message::Bundle(digest, bundle)) => self.keep(&digest, &bundle),
+                Err(RecvTimeoutError::Timeout) => self.file.flush(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let _ = self.file.flush().inspect_err(|cause| self.complain(cause));
+                    return;
+                }
+            };
+            if let Err(cause) = done {
+                self.complain(&cause);
+            }
+        }
+    }
+
+    fn complain(&self, cause: &io::Error) {
+        tracing::error!(path = %self.path.display(), %cause, "a record is lost");
+    }
+
+    fn write(&mut self, made: Made) -> io::Result<()> {
+        let Made { id, at, profile, request, expect, policy_set } = made;
+        let record = Record::new(&*id, at, &profile, &request).map_err(io::Error::other)?;
+        let record = record.with_policy_set(policy_set).with_expect(expect);
+        let line = record.to_line().map_err(io::Error::other)?;
+        self.file.write_all(line.as_bytes())?;
+        self.file.write_all(b"\n")
+    }
+
+    /// Writes a bundle whole or not at all, so that a folder that is there can be believed.
+    fn keep(&mut self, digest: &str, bundle: &Bundle) -> io::Result<()> {
+        let name = digest.replace(':', "-");
+        let folder = self.bundles.join(&name);
+        if !self.kept.insert(name.clone()) || folder.is_dir() {
+            return Ok(());
+        }
+        let half = self.bundles.join(format!(".{name}.{}", std::process::id()));
+        for (name, text) in bundle.files() {
+            let path = half.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(&half))?;
+            fs::write(path, text)?;
+        }
+        fs::write(half.join("policies.lock"), bundle.lock_text())?;
+        fs::rename(&half, &folder).or_else(|error| if folder.is_dir() { fs::remove_dir_all(&half) } else { Err(error) })
+    }
+}

@@ -1,0 +1,185 @@
+//! Policies and configuration, read again on change and on demand: both or neither are put in force.
+
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cedargate::{Bundle, LoadError};
+use tokio::sync::Mutex;
+
+use crate::config::{Config, ConfigError, Listener};
+use crate::gateway::Gateway;
+use crate::live::{Live, LiveError};
+use crate::overrides::Overrides;
+use crate::policies::{self, Lock, PoliciesError};
+use crate::shadow::Candidates;
+use crate::start::{StartError, build};
+pub(crate) use watch::Watch;
+
+/// Why nothing was reloaded. What was in force stays in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration cannot be put to work.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// The policies cannot be read.
+    #[error(transparent)]
+    Policies(#[from] PoliciesError),
+    /// The policies cannot be loaded.
+    #[error("the policies cannot be put in force: {0}")]
+    Load(#[from] LoadError),
+    /// The candidate policies cannot be loaded.
+    #[error("the candidate policies: {0}")]
+    Shadow(Box<StartError>),
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) config: bool,
+    pub(crate) policies: bool,
+}
+
+/// Reads again what a gateway was started with.
+pub(crate) struct Reloader {
+    gateway: Arc<Gateway>,
+    config_path: Option<PathBuf>,
+    overrides: Overrides,
+    listeners: Vec<Listener>,
+    /// Held while something is reloaded, so that two reloads do not mix.
+    loaded: Mutex<Loaded>,
+}
+
+/// The policies in force.
+struct Loaded {
+    /// As their authors wrote them.
+    bundle: Bundle,
+    /// With the teams and groups of the configuration.
+    merged: Bundle,
+    /// The candidates, with the same.
+    shadow: Option<Bundle>,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        config_path: Option<PathBuf>,
+        overrides: Overrides,
+        bundle: Bundle,
+        merged: Bundle,
+    ) -> Self {
+        let listeners = gateway.live.load().config.listeners.clone();
+        let loaded = Mutex::new(Loaded { bundle, merged, shadow: None });
+        Self { gateway, config_path, overrides, listeners, loaded }
+    }
+
+    /// The file and the folders to watch.
+    pub(crate) fn watched(&self) -> (Option<PathBuf>, Vec<PathBuf>) {
+        let live = self.gateway.live.load();
+        let folders = [&live.config.policies, &live.config.shadow].into_iter().flatten().cloned().collect();
+        (self.config_path.clone(), folders)
+    }
+
+    /// Loads the candidate policies of the first configuration.
+    pub(crate) async fn start_shadow(&self) -> Result<(), StartError> {
+        let config = self.gateway.live.load().config.clone();
+        let mut loaded = self.loaded.lock().await;
+        self.shadow(&mut loaded, &config, Lock::IfThere).await
+    }
+
+    /// Reads everything again: whoever asks for it says that the folders are whole.
+    pub(crate) async fn everything(&self) -> Result<(), ReloadError> {
+        self.changed(Changed { config: true, policies: true }, Lock::IfThere).await
+    }
+
+    /// Reads what changed on disk: a folder only as its lock names it.
+    pub(crate) async fn noticed(&self, changed: Changed) -> Result<(), ReloadError> {
+        self.changed(changed, Lock::Required).await
+    }
+
+    async fn changed(&self, changed: Changed, lock: Lock) -> Result<(), ReloadError> {
+        let mut loaded = self.loaded.lock().await;
+        let result = self.reload(&mut loaded, changed, lock).await;
+        if let Err(error) = &result {
+            tracing::error!(%error, "nothing was reloaded: what was in force stays in force");
+        }
+        result
+    }
+
+    async fn reload(&self, loaded: &mut Loaded, changed: Changed, lock: Lock) -> Result<(), ReloadError> {
+        let before = self.gateway.live.load_full();
+        let config = match &self.config_path {
+            Some(path) if changed.config => self.overrides.apply(Config::load(path)?),
+            _ => before.config.clone(),
+        };
+        let elsewhere = config.policies != before.config.policies;
+        let bundle = match changed.policies || elsewhere {
+            // Another folder was named, which says that it is whole.
+            true if elsewhere => policies::read(config.policies.as_deref(), Lock::IfThere)?,
+            true => policies::read(config.policies.as_deref(), lock)?,
+            false => loaded.bundle.clone(),
+        };
+        let merged = policies::merge(&bundle, &config)?;
+        let live = Live::new(config, &self.listeners, policies::groups(&merged))?;
+        if merged.lock_text() != loaded.merged.lock_text() {
+            let report = self.gateway.pdp.reload(merged.clone()).await?;
+            if let Some(recording) = &self.gateway.recording {
+                recording.bundle(&report.digest, &merged);
+            }
+            tracing::info!(policy_set = report.digest, "other policies are in force");
+            loaded.merged = merged;
+        }
+        loaded.bundle = bundle;
+        if changed.config {
+            self.warn_of_restarts(&before.config, &live.config);
+            tracing::info!("the configuration was read again");
+        }
+        let config = live.config.clone();
+        self.gateway.live.store(Arc::new(live));
+        // The candidates decide nothing: that they cannot be loaded is no reason to keep the rest waiting.
+        let lock = if config.shadow == before.config.shadow { lock } else { Lock::IfThere };
+        self.shadow(loaded, &config, lock).await.map_err(|error| ReloadError::Shadow(Box::new(error)))
+    }
+
+    async fn shadow(&self, loaded: &mut Loaded, config: &Config, lock: Lock) -> Result<(), StartError> {
+        let Some(folder) = config.shadow.as_deref() else {
+            loaded.shadow = None;
+            self.gateway.shadow.store(None);
+            return Ok(());
+        };
+        let merged = policies::merge(&policies::read(Some(folder), lock)?, config)?;
+        if loaded.shadow.as_ref().is_some_and(|before| before.lock_text() == merged.lock_text()) {
+            return Ok(());
+        }
+        match self.gateway.shadow.load_full() {
+            Some(running) => {
+                running.pdp().reload(merged.clone()).await.map_err(|error| StartError::Build(error.into()))?;
+            }
+            None => {
+                let pdp = build(merged.clone(), config.timeouts.decision.max(SHADOW_DEADLINE), Some(1)).await?;
+                let candidates = Candidates::start(pdp, self.gateway.recorder.clone())?;
+                self.gateway.shadow.store(Some(Arc::new(candidates)));
+            }
+        }
+        tracing::info!(folder = %folder.display(), "candidate policies are decided beside those in force");
+        loaded.shadow = Some(merged);
+        Ok(())
+    }
+
+    /// What a reload cannot change.
+    fn warn_of_restarts(&self, before: &Config, after: &Config) {
+        let addresses = |config: &Config| config.listeners.iter().map(|place| place.address).collect::<Vec<_>>();
+        let asks_for_others = addresses(before) != addresses(after) || before.admin != after.admin;
+        if asks_for_others || before.store != after.store || before.record != after.record {
+            tracing::warn!("addresses, store and recording change with a restart");
+        }
+    }
+}
+
+/// Nobody waits for the candidates.
+const SHADOW_DEADLINE: std::time::Duration = std::time::Duration::from_millis(100);

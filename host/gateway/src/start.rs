@@ -1,0 +1,231 @@
+//! Starting a gateway, and ending it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use cedargate::{BuildError, Bundle, Pdp};
+use cedargate_tokens::{
+    Actor, ActorError, Clock, Directory, DirectoryOptions, Recorder, RecorderOptions, Store, StoreError, Tokens,
+};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinError;
+
+use crate::budget::Budgets;
+use crate::config::{Config, ConfigError};
+use crate::gateway::Gateway;
+use crate::live::{Live, LiveError};
+use crate::metrics::Metrics;
+use crate::overrides::Overrides;
+use crate::pass_through::ProviderKeys;
+use crate::policies::{self, Lock, PoliciesError};
+use crate::principals::Principals;
+use crate::receive;
+use crate::record::{Recording, RecordingError};
+use crate::reload::{Reloader, Watch};
+use crate::running::{Addresses, Running};
+use crate::serve::{Role, Serving, Stage};
+
+/// How long a reservation outlives the longest request: for the time between its end and its settlement.
+const RESERVATION_SLACK: Duration = Duration::from_secs(30);
+
+/// What a gateway is started with.
+#[non_exhaustive]
+pub struct Options {
+    /// The configuration, with the overrides applied.
+    pub config: Config,
+    /// The file that it was read from, to be read again when it changes.
+    pub config_path: Option<PathBuf>,
+    /// What the command line says: it holds after a reload, too.
+    pub overrides: Overrides,
+    /// Where tokens are kept.
+    pub store: Arc<dyn Store>,
+    /// The time of decisions.
+    pub clock: Arc<Clock>,
+    /// Nobody is asked, and everything is forwarded: to measure what asking costs, and for nothing else.
+    #[cfg(feature = "bench-open")]
+    pub open: bool,
+}
+
+impl Options {
+    /// A gateway with this configuration, these tokens and this clock.
+    pub fn new(config: Config, store: Arc<dyn Store>, clock: Arc<Clock>) -> Self {
+        Self {
+            config,
+            config_path: None,
+            overrides: Overrides::default(),
+            store,
+            clock,
+            #[cfg(feature = "bench-open")]
+            open: false,
+        }
+    }
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The policies cannot be read.
+    #[error(transparent)]
+    Policies(#[from] PoliciesError),
+    /// The policies cannot be loaded.
+    #[error("the policies cannot be put in force: {0}")]
+    Build(#[from] BuildError),
+    /// The configuration cannot be put to work.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// The store of tokens cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Requests cannot be recorded.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// An address cannot be listened at.
+    #[error("cannot listen at `{address}`: {cause}; choose another with `--listen`, or in the configuration")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A thread cannot be made or ended early.
+    #[error("a thread cannot be made: {0}")]
+    Thread(#[from] io::Error),
+    /// A task ended early.
+    #[error("a task ended early: {0}")]
+    Task(#[from] JoinError),
+    /// The gateway cannot act in its own name.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+}
+
+/// Starts a gateway. When this returns, it answers.
+///
+/// # Errors
+///
+/// [`StartError`]; nothing is left running.
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    #[cfg(feature = "bench-open")]
+    let open = options.open;
+    let Options { config, config_path, overrides, store, clock, .. } = options;
+    let bundle = policies::read(config.policies.as_deref(), Lock::IfThere)?;
+    let merged = policies::merge(&bundle, &config)?;
+    let pdp = build(merged.clone(), config.timeouts.decision, None).await?;
+    let bound = Bound::new(&config).await?;
+    let mut listening = config.listeners.clone();
+    for (listener, place) in bound.clients.iter().zip(&mut listening) {
+        place.address = address(listener, place.address)?;
+    }
+    let live = Live::new(config, &listening, policies::groups(&merged))?;
+
+    let directory = Directory::start(Arc::clone(&store), DirectoryOptions::default()).await?;
+    let recorder = Recorder::start(Arc::clone(&store), RecorderOptions::default());
+    let spent = store.spent(clock.now()).await?;
+    let expire_after = Gateway::longest_request(&live).saturating_add(RESERVATION_SLACK);
+    let recording = live.config.record.as_deref().map(Recording::start).transpose()?;
+    if let Some(recording) = &recording {
+        recording.bundle(pdp.info().digest(), &merged);
+    }
+    let limits = live.config.limits;
+    let actor = Actor::new("gateway")?;
+    let gateway = Arc::new(Gateway {
+        principals: Principals::new(pdp.clone(), limits.principals),
+        provider_keys: ProviderKeys::new(limits.provider_keys),
+        budgets: Arc::new(Budgets::new(spent, recorder.clone(), expire_after)),
+        room: receive::room(limits.bodies_bytes),
+        live: ArcSwap::from_pointee(live),
+        pdp,
+        tokens: Tokens::new(Arc::clone(&store), Arc::clone(&clock), actor).notifying(&directory),
+        clock,
+        directory,
+        recorder,
+        recording,
+        shadow: ArcSwapOption::empty(),
+        metrics: Metrics::default(),
+        stage: watch::Sender::new(Stage::Serving),
+        #[cfg(feature = "bench-open")]
+        open,
+    });
+    let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), config_path, overrides, bundle, merged));
+    reloader.start_shadow().await?;
+    let watch = Watch::start(&reloader);
+    let addresses = Addresses {
+        clients: listening.into_iter().map(|listener| listener.address).collect(),
+        admin: bound.admin.as_ref().map(TcpListener::local_addr).transpose()?,
+        control: bound.control.as_ref().map(TcpListener::local_addr).transpose()?,
+    };
+    bound.serve(&gateway);
+    Ok(Running::new(gateway, reloader, watch, addresses))
+}
+
+/// Builds a decision point away from the threads that serve: it may have to compile.
+pub(crate) async fn build(bundle: Bundle, deadline: Duration, instances: Option<usize>) -> Result<Pdp, StartError> {
+    let build = move || {
+        let builder = Pdp::builder().bundle(bundle).deadline(deadline);
+        match instances {
+            Some(instances) => builder.instances_max(instances).build(),
+            None => builder.build(),
+        }
+    };
+    Ok(tokio::task::spawn_blocking(build).await??)
+}
+
+/// Everything that is listened at.
+struct Bound {
+    clients: Vec<TcpListener>,
+    admin: Option<TcpListener>,
+    control: Option<TcpListener>,
+}
+
+impl Bound {
+    async fn new(config: &Config) -> Result<Self, StartError> {
+        let mut bound = Self { clients: Vec::new(), admin: None, control: None };
+        for listener in &config.listeners {
+            bound.clients.push(listen(listener.address).await?);
+        }
+        if let Some(address) = config.admin {
+            bound.admin = Some(listen(address).await?);
+        }
+        if let Some(address) = config.control {
+            bound.control = Some(listen(address).await?);
+        }
+        Ok(bound)
+    }
+
+    fn serve(self, gateway: &Arc<Gateway>) {
+        let Self { clients, admin, control } = self;
+        let live = gateway.live.load();
+        let serving = |role| Serving {
+            gateway: Arc::clone(gateway),
+            role,
+            limits: live.config.limits,
+            timeouts: live.config.timeouts,
+            stage: gateway.stage.subscribe(),
+        };
+        for (number, listener) in clients.into_iter().enumerate() {
+            tokio::spawn(serving(Role::Clients(number)).run(listener));
+        }
+        for (listener, role) in [(admin, Role::Admin), (control, Role::Control)] {
+            if let Some(listener) = listener {
+                tokio::spawn(serving(role).run(listener));
+            }
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+}
+
+/// The address that a listener has, where any free port was asked for.
+fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|cause| StartError::Listen { address: asked, cause })
+}

@@ -1,0 +1,174 @@
+//! Configurations, good and bad: every mistake has its place and its cure.
+
+use std::path::Path;
+
+use cedargate_gateway::config::{Config, ConfigError, Dialect};
+
+fn mistakes(text: &str) -> String {
+    match Config::parse(text, "gateway.toml", Path::new("")) {
+        Ok(config) => panic!("nothing is wrong: {config:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_whole_configuration_is_read() {
+    let text = r#"
+gateway_id = "gw-east"
+org_id = "acme"
+policies = "policies"
+store = "/var/lib/cedargate/store.db"
+
+[[listeners]]
+address = "127.0.0.1:41002"
+consumer_group = "web"
+trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
+
+[[listeners]]
+address = "[::1]:41004"
+
+[admin]
+address = "127.0.0.1:9000"
+
+[providers.openai]
+dialect = "openai"
+base_url = "https://api.openai.com/v1"
+pass_through = ["sk-"]
+
+[providers.anthropic]
+dialect = "anthropic"
+base_url = "https://api.anthropic.com"
+any_model = true
+
+[[models]]
+id = "openai/gpt-4o"
+upstream = "gpt-4o-2024-11-20"
+groups = ["large"]
+max_output_tokens = 16384
+price = { input = 2.5, output = 10.0, cached_input = 1.25 }
+
+[aliases]
+smart = ["openai/gpt-4o", "anthropic/claude-sonnet-4-5"]
+
+[teams.frontend]
+models = ["gpt-4o", "group:large", "anthropic/*"]
+providers = ["openai"]
+budgets = ["25.50usd/month", "600requests/minute"]
+
+[limits]
+body_bytes = 1048576
+
+[timeouts]
+first_byte_ms = 120000
+"#;
+    let config = Config::parse(text, "gateway.toml", Path::new("/etc/cedargate")).unwrap();
+    assert_eq!((config.gateway_id.as_str(), config.listeners.len()), ("gw-east", 2));
+    assert_eq!(config.policies.as_deref(), Some(Path::new("/etc/cedargate/policies")));
+    assert_eq!(config.store.as_deref(), Some(Path::new("/var/lib/cedargate/store.db")));
+    assert_eq!(config.providers["anthropic"].dialect, Dialect::Anthropic);
+    assert_eq!(config.models[0].id(), "openai/gpt-4o");
+    assert_eq!(config.teams["frontend"].budgets.len(), 2);
+    assert_eq!(config.limits.body_bytes, 1 << 20);
+    assert_eq!(config.timeouts.first_byte.as_secs(), 120);
+    assert_eq!(config.listeners[0].trusted_proxies.len(), 2);
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration_with_the_built_in_provider() {
+    let config = Config::parse("", "gateway.toml", Path::new("")).unwrap();
+    assert!(config.listeners[0].address.ip().is_loopback() && config.admin.unwrap().ip().is_loopback());
+    assert_eq!(config.providers["echo"].dialect, Dialect::Echo);
+}
+
+#[test]
+fn a_mistake_shows_file_line_column_and_cure() {
+    let text = "gateway_id = \"gw\"\n\n[[models]]\nid = \"opnai/gpt-4o\"\n\n[providers.openai]\ndialect = \"openai\"\nbase_url = \"https://a.com/v1\"\n";
+    let expected = "error[config]: there is no provider `opnai`\n  --> gateway.toml:4:6\n  |\n4 | id = \"opnai/gpt-4o\"\n  |      ^^^^^^^^^^^^^^\n  = help: add it as `[providers.opnai]`, or name one of `openai`";
+    assert_eq!(mistakes(text), expected);
+}
+
+#[test]
+fn every_mistake_is_found_and_said_once() {
+    let provider = "[providers.openai]\ndialect = \"openai\"\nbase_url = \"https://a.com/v1\"\n";
+    let model = "[[models]]\nid = \"openai/gpt-4o\"\n";
+    let cases = [
+        ("gatway_id = \"x\"", "unknown field `gatway_id`"),
+        ("gateway_id = \"x\"\ngateway_id = \"y\"", "duplicate key"),
+        ("gateway_id = \" x\"", "cannot be an id"),
+        ("[[listeners]]\naddress = \"localhost\"", "not an address"),
+        ("[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners]]\naddress = \"127.0.0.1:1\"", "stands twice"),
+        ("[[listeners]]\naddress = \"127.0.0.1:41003\"", "stands twice"),
+        ("[[listeners]]\naddress = \"127.0.0.1:1\"\ntrusted_proxies = [\"10/8\"]", "not a network"),
+        ("[providers.OpenAI]\ndialect = \"openai\"\nbase_url = \"https://a.com\"", "cannot be the id of a provider"),
+        ("[providers.a]\ndialect = \"opnai\"\nbase_url = \"https://a.com\"", "not a dialect"),
+        ("[providers.a]\ndialect = \"openai\"", "has no `base_url`"),
+        ("[providers.a]\ndialect = \"openai\"\nbase_url = \"a.com\"", "neither with `https://`"),
+        ("[providers.a]\ndialect = \"openai\"\nbase_url = \"https://a.com?x=1\"", "a query or a fragment"),
+        ("[providers.a]\ndialect = \"openai\"\nbase_url = \"https://u:hunter2@a.com\"", "a user's name or a password"),
+        ("[providers.a]\ndialect = \"echo\"\nbase_url = \"https://a.com\"", "has no URL"),
+        ("[providers.a]\ndialect = \"echo\"\npass_through = [\"kt_\"]", "cannot be how a provider's keys begin"),
+        ("[providers.a]\ndialect = \"echo\"\nkey_env = \"CEDARGATE_TEST_NOT_SET\"", "the variable is not set"),
+        ("[limits]\nbody_bytes = 1", "out of range"),
+        ("[timeouts]\nidle_ms = 0", "out of range"),
+        ("[teams.red]\nbudgets = [\"many\"]", "not a budget"),
+        ("[teams.red]\nbudgets = [\"1usd/day\", \"2usd/day\"]", "counted twice"),
+        ("[teams.red]\nmodels = [\"*\"]", "names no models"),
+        ("[teams.red]\nproviders = [\"nobody\"]", "there is no provider `nobody`"),
+        ("[teams.red]\n[teams.RED]", "differs from"),
+    ];
+    for (text, expected) in cases {
+        let said = mistakes(text);
+        assert!(said.contains(expected), "{text}\n\n{said}");
+        assert!(said.contains("--> gateway.toml:"), "{said}");
+        assert_eq!(said.matches("error[config]").count(), 1, "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    for (models, expected) in [
+        ("[[models]]\nid = \"openai/gpt-4o\"", "stands twice"),
+        ("[[models]]\nid = \"openai/GPT-4o\"", "only by case"),
+        ("[[models]]\nid = \"gpt-4o\"", "cannot be the id of a model"),
+        ("[[models]]\nid = \"openai/*\"", "cannot be the id of a model"),
+        ("[[models]]\nid = \"openai/x\"\nprice = { input = -1.0, output = 1.0 }", "a price is no number"),
+        ("[aliases]\nfast = []", "stands for nothing"),
+        ("[aliases]\nfast = [\"openai/never\"]", "there is no model"),
+        ("[aliases]\n\"GPT-4O\" = [\"openai/gpt-4o\"]", "only by case"),
+    ] {
+        let text = format!("{provider}{model}{models}\n");
+        let said = mistakes(&text);
+        assert!(said.contains(expected), "{models}\n\n{said}");
+    }
+    let two = format!("{provider}[[models]]\nid = \"a/b\"\n[[models]]\nid = \"c\"\n");
+    assert_eq!(mistakes(&two).matches("error[config]").count(), 2);
+}
+
+#[test]
+fn a_key_that_was_pasted_in_the_wrong_place_is_not_shown() {
+    for text in [
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"https://a.com\"\napi_key = \"sk-very-secret\"",
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"https://a.com\"\nkey_env = \"sk-very-secret\"",
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"https://a.com\"\nkey_file = [\"sk-very-secret\"]",
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"https://a.com\"\nany_model = \"sk-very-secret\" # key",
+        "[providers]\na = { dialect = \"openai\", key = \"sk-very-secret\" }",
+    ] {
+        let said = mistakes(text);
+        assert!(!said.contains("very-secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/gateway.toml")).unwrap_err();
+    assert!(matches!(error, ConfigError::Io { .. }));
+    assert!(error.to_string().contains("/nowhere/gateway.toml"));
+}
+
+#[test]
+fn the_example_is_in_order_and_says_the_defaults() {
+    let text = include_str!("../../examples/gateway.toml");
+    let without_keys: String =
+        text.lines().filter(|line| !line.starts_with("key_env")).map(|line| format!("{line}\n")).collect();
+    let config = Config::parse(&without_keys, "gateway.toml", Path::new("")).unwrap_or_else(|error| panic!("{error}"));
+    let default = Config::default();
+    assert_eq!((config.limits, config.timeouts), (default.limits, default.timeouts));
+    assert_eq!((config.listeners[0].address, config.admin), (default.listeners[0].address, default.admin));
+}

@@ -1,0 +1,130 @@
+//! Tokens over HTTP, as far as the policies let each caller.
+
+use cedargate_tokens::Grant;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::client::{Client, Reply};
+use crate::world::World;
+
+const CONTROL: &str = "[control]\naddress = \"127.0.0.1:0\"\n[tokens]\nexpires_in_max = \"90d\"\n";
+
+struct Plane {
+    world: World,
+    client: Client,
+}
+
+impl Plane {
+    async fn new() -> Self {
+        let world = World::with(CONTROL).await;
+        let client = Client::new(world.running.control_address().unwrap());
+        Self { world, client }
+    }
+
+    async fn integration(&self, name: &str, scopes: &[&str], team: Option<&str>) -> String {
+        let token = self.world.token(name, |new| {
+            new.grant = Grant::new("integration", "api_token");
+            new.grant.bindings.scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
+            new.grant.team_id = team.map(str::to_owned);
+            new.expires_in = Some("30d".parse().unwrap());
+        });
+        token.await.secret.expose().to_owned()
+    }
+
+    async fn send(&self, method: Method, path: &str, secret: &str, body: &Value) -> Reply {
+        let bearer = format!("Bearer {secret}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.client.send(self.client.request(method, path, &headers, &body)).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_lives_its_whole_life_over_http() {
+    let plane = Plane::new().await;
+    let admin = plane.integration("ci", &["tokens.*"], None).await;
+    let new = json!({"name": "app", "token_type": "access", "expires_in": "7d", "allowed_models": ["gpt-4o-mini"]});
+    let created = plane.send(Method::POST, "/v1/tokens", &admin, &new).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text());
+    let token = created.json();
+    let (id, key) = (token["id"].as_str().unwrap().to_owned(), token["key"].as_str().unwrap().to_owned());
+    assert!(key.starts_with("kt_ak_") && token["token_type"] == "access");
+    assert_eq!(plane.world.client.chat(&key, "gpt-4o-mini").await.status, StatusCode::OK, "and it works at once");
+
+    let listed = plane.send(Method::GET, "/v1/tokens?type=access", &admin, &Value::Null).await.json();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    assert!(listed["data"][0].get("key").is_none(), "the secret is shown once");
+    let path = format!("/v1/tokens/{id}");
+    let edited = plane.send(Method::PATCH, &path, &admin, &json!({"allowed_models": null})).await;
+    assert!(edited.json().get("allowed_models").is_none(), "{}", edited.text());
+    assert_eq!(plane.world.client.chat(&key, "gpt-4o").await.status, StatusCode::OK);
+    let rotated = plane.send(Method::POST, &format!("{path}/rotate"), &admin, &json!({"grace": "0"})).await.json();
+    let newer = rotated["key"].as_str().unwrap();
+    assert_eq!(plane.world.client.chat(&key, "gpt-4o").await.code(), "token_expired");
+    assert_eq!(plane.world.client.chat(newer, "gpt-4o").await.status, StatusCode::OK);
+    plane.send(Method::POST, &format!("{path}/disable"), &admin, &Value::Null).await;
+    assert_eq!(plane.world.client.chat(newer, "gpt-4o").await.code(), "token_disabled");
+    plane.send(Method::POST, &format!("{path}/enable"), &admin, &Value::Null).await;
+    assert_eq!(plane.world.client.chat(newer, "gpt-4o").await.status, StatusCode::OK);
+    let revoked = plane.send(Method::DELETE, &path, &admin, &Value::Null).await;
+    assert_eq!(revoked.json()["status"], "revoked");
+    assert_eq!(plane.world.client.chat(newer, "gpt-4o").await.code(), "token_revoked");
+
+    let audit = plane.world.tokens.audit_after(0, 100).await.unwrap();
+    assert!(audit.iter().any(|entry| format!("{entry:?}").contains("token:tok_")), "{audit:?}");
+    let event = plane.world.event("ci", |event| event.action.as_ref() == "tokens.create").await;
+    assert_eq!(event.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_does_more_than_the_policies_admit() {
+    let plane = Plane::new().await;
+    let app = plane.world.secret("app").await;
+    let lister = plane.integration("lister", &["tokens.list"], None).await;
+    let red = plane.integration("red", &["tokens.create"], Some("red")).await;
+    let cases = [
+        (Method::GET, "/v1/tokens", &app, Value::Null, 403, "action_not_allowed"),
+        (Method::POST, "/v1/tokens", &lister, json!({"name": "x", "expires_in": "1d"}), 403, "scope_not_allowed"),
+        (Method::GET, "/v1/tokens/tok_none", &lister, Value::Null, 403, "scope_not_allowed"),
+        (Method::POST, "/v1/tokens", &red, json!({"name": "x", "expires_in": "1d"}), 403, "target_not_allowed"),
+        (
+            Method::POST,
+            "/v1/tokens",
+            &red,
+            json!({"name": "x", "purpose": "integration", "team_id": "red", "scopes": ["tokens.*"], "expires_in": "1d"}),
+            403,
+            "target_not_allowed",
+        ),
+        (Method::GET, "/v1/chat/completions", &lister, Value::Null, 404, "route_unknown"),
+        (Method::PUT, "/v1/tokens", &lister, Value::Null, 405, "method_not_allowed"),
+    ];
+    for (method, path, secret, body, status, code) in cases {
+        let reply = plane.send(method.clone(), path, secret, &body).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (status, code), "{method} {path} {body}: {}", reply.text());
+    }
+    let fine = json!({"name": "x", "team_id": "red", "expires_in": "1d"});
+    assert_eq!(plane.send(Method::POST, "/v1/tokens", &red, &fine).await.status, StatusCode::CREATED);
+    let unknown = plane.send(Method::GET, "/v1/tokens", "sk-somebody-elses-key", &Value::Null).await;
+    assert_eq!((unknown.status, unknown.code()), (StatusCode::UNAUTHORIZED, "token_unknown"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_said_with_their_cure() {
+    let plane = Plane::new().await;
+    let admin = plane.integration("ci", &["tokens.*"], None).await;
+    let cases = [
+        (json!({"name": "ci", "expires_in": "1d"}), 409, "name_in_use"),
+        (json!({"name": "x"}), 400, "request_invalid"),
+        (json!({"name": "x", "expires_in": "91d"}), 400, "request_invalid"),
+        (json!({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 400, "request_invalid"),
+        (json!({"name": "x", "expires_in": "1d", "purpose": "gateway_runtime"}), 400, "request_invalid"),
+        (json!({"name": "x", "expires_in": "1d", "allowed_providers": ["nobody"]}), 400, "request_invalid"),
+        (json!({"name": "x", "expires_in": "1d", "allowed_model": ["gpt-4o"]}), 400, "request_invalid"),
+        (json!([]), 400, "request_invalid"),
+    ];
+    for (body, status, code) in cases {
+        let reply = plane.send(Method::POST, "/v1/tokens", &admin, &body).await;
+        assert_eq!(reply.status.as_u16(), status, "{body}: {}", reply.text());
+        assert_eq!(reply.json()["error"]["code"], code, "{body}: {}", reply.text());
+    }
+}

@@ -1,0 +1,27 @@
+//! The gateway from outside: real sockets on loopback, a real store, the real component.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod budgets;
+mod client;
+mod clients;
+mod configs;
+mod controls;
+mod faults;
+mod limits;
+mod lives;
+mod models;
+mod pass_through;
+mod provider;
+mod recording;
+mod reloads;
+mod secrets;
+mod shadows;
+mod traffic;
+mod world;

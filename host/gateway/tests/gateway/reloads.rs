@@ -1,0 +1,106 @@
+//! Policies and configuration that change while the gateway works.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use http::StatusCode;
+
+use crate::world::{World, text, until};
+
+const RETIRED: &str = "
+@id(\"model-retired\")
+@code(\"model_not_allowed\")
+@message(\"The gateway no longer offers this model.\")
+forbid (principal, action, resource in ModelName::\"o3\");
+";
+
+/// The default policies as a folder with its lock.
+pub fn policies(folder: &Path) -> PathBuf {
+    let policies = folder.join("policies");
+    fs::create_dir_all(&policies).unwrap();
+    for (name, text) in cedargate::Bundle::default_set().files() {
+        fs::write(policies.join(name), text).unwrap();
+    }
+    cedargate::write_lock(&policies).unwrap();
+    policies
+}
+
+pub fn retire(policies: &Path) {
+    fs::write(policies.join("retired.cedar"), RETIRED).unwrap();
+}
+
+fn configuration(folder: &Path, tables: &str) -> PathBuf {
+    let file = folder.join("gateway.toml");
+    fs::write(&file, text(&format!("policies = \"policies\"\n{tables}"))).unwrap();
+    file
+}
+
+async fn status(world: &World, secret: &str, model: &str) -> StatusCode {
+    world.client.chat(secret, model).await.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_loaded_once_its_lock_fits_and_a_bad_one_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = policies(folder.path());
+    let world = World::of_file(&configuration(folder.path(), "")).await;
+    let secret = world.secret("app").await;
+    assert_eq!(status(&world, &secret, "o3").await, StatusCode::OK);
+
+    retire(&policies);
+    // The lock does not name the new file: the folder may be half copied, and an explicit reload refuses it, too.
+    assert!(world.running.reload().await.is_err());
+    assert_eq!(status(&world, &secret, "o3").await, StatusCode::OK);
+    cedargate::write_lock(&policies).unwrap();
+    until("the change is in force", || async { status(&world, &secret, "o3").await == StatusCode::FORBIDDEN }).await;
+
+    fs::write(policies.join("retired.cedar"), "forbid (").unwrap();
+    cedargate::write_lock(&policies).unwrap();
+    assert!(world.running.reload().await.is_err());
+    assert_eq!(status(&world, &secret, "o3").await, StatusCode::FORBIDDEN, "the last good set stays in force");
+
+    fs::remove_file(policies.join("policies.lock")).unwrap();
+    fs::remove_file(policies.join("retired.cedar")).unwrap();
+    world.running.reload().await.unwrap();
+    assert_eq!(status(&world, &secret, "o3").await, StatusCode::OK, "an explicit reload needs no lock");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_is_replaced_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    policies(folder.path());
+    let echo = "[providers.echo]\ndialect = \"echo\"\n[[models]]\nid = \"echo/a\"\n";
+    let world = World::of_file(&configuration(folder.path(), echo)).await;
+    let secret = world.secret("app").await;
+    assert_eq!(status(&world, &secret, "b").await, StatusCode::NOT_FOUND);
+
+    configuration(folder.path(), &format!("{echo}[[models]]\nid = \"nobody/b\"\n"));
+    let refused = world.running.reload().await.unwrap_err().to_string();
+    assert!(refused.contains("there is no provider `nobody`"), "{refused}");
+    assert_eq!(status(&world, &secret, "a").await, StatusCode::OK);
+
+    configuration(folder.path(), &format!("{echo}[[models]]\nid = \"echo/b\"\n"));
+    until("the change is noticed", || async { status(&world, &secret, "b").await == StatusCode::OK }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_and_teams_of_the_configuration_are_facts_of_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    policies(folder.path());
+    let tables = |group: &str| {
+        format!(
+            "[providers.echo]\ndialect = \"echo\"\n[[models]]\nid = \"echo/a\"\ngroups = [\"{group}\"]\n\
+             [[models]]\nid = \"echo/b\"\n[teams.red]\nmodels = [\"b\"]\n"
+        )
+    };
+    let world = World::of_file(&configuration(folder.path(), &tables("tiny"))).await;
+    let tiny = world.token("tiny", |new| new.grant.bindings.models = Some(vec!["group:tiny".to_owned()])).await;
+    let red = world.token("red", |new| new.grant.team_id = Some("red".to_owned())).await;
+    assert_eq!(status(&world, tiny.secret.expose(), "a").await, StatusCode::OK);
+    assert_eq!(status(&world, tiny.secret.expose(), "b").await, StatusCode::FORBIDDEN);
+    assert_eq!(status(&world, red.secret.expose(), "a").await, StatusCode::FORBIDDEN);
+    assert_eq!(status(&world, red.secret.expose(), "b").await, StatusCode::OK);
+    configuration(folder.path(), &tables("huge"));
+    world.running.reload().await.unwrap();
+    assert_eq!(status(&world, tiny.secret.expose(), "a").await, StatusCode::FORBIDDEN);
+}
