@@ -7,6 +7,7 @@ const { GATEWAY_URL: url, APP_TOKEN, SCOPED_TOKEN, SPENT_TOKEN, REVOKED_TOKEN } 
 const messages = [{ role: "user", content: "one two three" }];
 let passed = 0;
 let failed = 0;
+let denials = 0;
 
 function check(what, holds) {
   if (holds) {
@@ -29,6 +30,7 @@ function counting() {
 
 /** The call must reject with exactly this error, status and code, after one request. */
 async function rejects(what, kind, call, status, code, sent) {
+  denials += 1;
   try {
     await call();
     check(`${what}: nothing was thrown`, false);
@@ -110,5 +112,6 @@ async function anthropic() {
 
 await openai();
 await anthropic();
+console.log(`${denials} denials`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -49,6 +49,11 @@ impl Client {
         Self { inner, address }
     }
 
+    /// The same over HTTP/2.
+    pub fn http2(address: SocketAddr) -> Self {
+        Self { inner: Legacy::builder(TokioExecutor::new()).http2_only(true).build_http(), address }
+    }
+
     pub fn request(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {

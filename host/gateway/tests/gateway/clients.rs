@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use cedargate_tokens::Selector;
+use cedargate_tokens::{Selector, Verdict};
 use http::StatusCode;
 
 use crate::world::World;
@@ -37,6 +37,10 @@ async fn holds(language: &'static str) {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains(" passed, 0 failed"), "{said}");
+    println!("{said}");
+    let expected: usize = said.lines().find_map(|line| line.strip_suffix(" denials")).unwrap().parse().unwrap();
+    let denied = world.events().await.iter().filter(|event| event.decision == Verdict::Deny).count();
+    assert_eq!(denied, expected, "a client tried again what cannot succeed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

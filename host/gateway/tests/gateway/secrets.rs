@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::client::chat;
+use crate::client::{Client, chat};
 use crate::provider::{self, Provider};
 use crate::world::World;
 
@@ -69,7 +69,9 @@ async fn no_secret_is_in_logs_events_records_database_replies_or_metrics() {
         seen.push_str(reply.text());
         seen.push_str(&format!("{:?}", reply.headers));
     };
+    let http2 = Client::http2(world.running.addresses()[0]);
     for secret in secrets {
+        note(http2.chat(secret, "m").await);
         note(world.client.chat(secret, "m").await);
         note(world.client.chat(secret, "no-such-model").await);
         note(world.client.get("/v1/models", secret).await);
@@ -83,6 +85,7 @@ async fn no_secret_is_in_logs_events_records_database_replies_or_metrics() {
     seen.push_str(&format!("{:?}", world.events().await));
     seen.push_str(&world.metrics().await);
     seen.push_str(&format!("{:?} {:?}", world.tokens, world.store));
+    seen.push_str(&format!("{:?}", world.store.audit_after(0, 1_000).await.unwrap()));
     let database = world.path("");
     world.running.shutdown().await;
 

@@ -138,6 +138,7 @@ async fn without_a_good_credential_it_is_401_whatever_is_asked() {
         (vec![("authorization", bearer(&gone))], "token_revoked"),
         (vec![("authorization", bearer(&mistyped))], "token_malformed"),
         (vec![("authorization", bearer("gw_sk_unknown_to_us_0123456789"))], "token_unknown"),
+        (vec![("x-api-key", "x'OR'1'='1'--".to_owned())], "token_unknown"),
         (vec![("authorization", bearer(&secret)), ("x-api-key", other.clone())], "token_conflict"),
         (vec![("authorization", bearer(&secret)), ("authorization", bearer(&secret))], "token_malformed"),
         (vec![("authorization", format!("{}, {}", bearer(&secret), other))], "token_malformed"),

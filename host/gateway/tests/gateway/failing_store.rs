@@ -1,0 +1,88 @@
+//! A store that can be put out of reach and back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cedargate::model::Timestamp;
+use cedargate_tokens::{
+    AuditEntry, Batch, BudgetKey, ChangeSet, Event, EventFilter, RecordStore, SqliteStore, StoreError, StoredSecret,
+    Token, TokenPage, TokenStore, UsageCount, Work,
+};
+
+#[derive(Debug)]
+pub struct FailingStore {
+    inner: SqliteStore,
+    away: Arc<AtomicBool>,
+}
+
+impl FailingStore {
+    /// A store, and the switch that puts it out of reach.
+    pub fn new(inner: SqliteStore) -> (Self, Arc<AtomicBool>) {
+        let away = Arc::new(AtomicBool::new(false));
+        (Self { inner, away: Arc::clone(&away) }, away)
+    }
+
+    fn unless_away<'a, T: Send + 'a>(&'a self, work: Work<'a, T>) -> Work<'a, T> {
+        if self.away.load(Ordering::Relaxed) { Box::pin(async { Err(StoreError::Busy) }) } else { work }
+    }
+}
+
+impl TokenStore for FailingStore {
+    fn apply<'a>(&'a self, changes: &'a ChangeSet) -> Work<'a, Vec<i64>> {
+        self.unless_away(self.inner.apply(changes))
+    }
+
+    fn token_by_id<'a>(&'a self, id: &'a str) -> Work<'a, Option<Token>> {
+        self.unless_away(self.inner.token_by_id(id))
+    }
+
+    fn tokens_by_name<'a>(&'a self, name: &'a str, limit: u32) -> Work<'a, Vec<Token>> {
+        self.unless_away(self.inner.tokens_by_name(name, limit))
+    }
+
+    fn tokens(&self, after: i64, limit: u32) -> Work<'_, TokenPage> {
+        self.unless_away(self.inner.tokens(after, limit))
+    }
+
+    fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>> {
+        self.unless_away(self.inner.audit_after(number, limit))
+    }
+
+    fn audit_last(&self) -> Work<'_, Option<AuditEntry>> {
+        self.unless_away(self.inner.audit_last())
+    }
+
+    fn newest(&self) -> Work<'_, Option<Timestamp>> {
+        self.unless_away(self.inner.newest())
+    }
+
+    fn forget_newest(&self, now: Timestamp) -> Work<'_, ()> {
+        self.unless_away(self.inner.forget_newest(now))
+    }
+
+    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Vec<StoredSecret>> {
+        self.unless_away(self.inner.secrets_after(revision, tokens_max))
+    }
+}
+
+impl RecordStore for FailingStore {
+    fn write<'a>(&'a self, batch: &'a Batch) -> Work<'a, ()> {
+        self.unless_away(self.inner.write(batch))
+    }
+
+    fn tidy(&self, at: Timestamp) -> Work<'_, ()> {
+        self.unless_away(self.inner.tidy(at))
+    }
+
+    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>> {
+        self.unless_away(self.inner.spent(at))
+    }
+
+    fn usage<'a>(&'a self, token_id: &'a str, since: Timestamp) -> Work<'a, Vec<(String, UsageCount)>> {
+        self.unless_away(self.inner.usage(token_id, since))
+    }
+
+    fn events<'a>(&'a self, filter: &'a EventFilter, after: Option<i64>, limit: u32) -> Work<'a, Vec<(i64, Event)>> {
+        self.unless_away(self.inner.events(filter, after, limit))
+    }
+}
