@@ -34,7 +34,7 @@ pub use record::{
 };
 pub use secret::{
     EnvSegment, EnvSegmentError, GenerateError, Malformed, PRESENTED_BYTES_MAX, Prefix, Presented, SECRET_PATTERN,
-    Secret, SecretHash, SecretHashError,
+    Secret, SecretHash, SecretHashError, mask_secrets,
 };
 pub use store::{
     Change, ChangeSet, RecordStore, SqliteOptions, SqliteStore, Store, StoreError, StoredSecret, TokenPage, TokenStore,

@@ -4,6 +4,7 @@ mod base62;
 mod format;
 mod generate;
 mod hash;
+mod mask;
 
 use std::fmt;
 
@@ -13,6 +14,8 @@ pub use format::{Malformed, PRESENTED_BYTES_MAX, Presented, SECRET_PATTERN};
 pub(crate) use generate::push_random;
 pub use generate::{EnvSegment, EnvSegmentError, GenerateError, Prefix};
 pub use hash::{SecretHash, SecretHashError};
+pub(crate) use mask::holds_secret;
+pub use mask::mask_secrets;
 
 /// The text of a secret. `Debug` and `Display` show the public part and nothing else.
 ///

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cedargate::model::Timestamp;
-use cedargate_tokens::{Catalogue, Edit, Grant, NewToken, Rotation, Rules, Selector, TokenError};
+use cedargate_tokens::{Catalogue, Edit, Grant, NewToken, Prefix, Rotation, Rules, Secret, Selector, TokenError};
 
 use crate::stage::{Stage, later};
 
@@ -25,6 +25,8 @@ async fn every_mistake_is_told_with_a_cure() {
         })),
     };
     stage.tokens = stage.tokens.clone().under(rules);
+    let pasted = Secret::generate(&Prefix::default()).unwrap();
+    let hidden = &pasted.expose()[pasted.public_part().len()..];
     let past: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
     let soon = later(stage.clock.now(), 3_600);
     let until = |expires_at| Grant { expires_at: Some(expires_at), ..Grant::general() };
@@ -49,13 +51,18 @@ async fn every_mistake_is_told_with_a_cure() {
         (NewToken::new("", until(soon)), "it is empty"),
         (NewToken::new("a\nteam:admin PASS", until(soon)), "characters that cannot be seen"),
         (NewToken::new("a".repeat(257), until(soon)), "longer than 256 bytes"),
+        (NewToken::new(format!("the key {}", pasted.expose()), until(soon)), "it holds a key"),
+        (NewToken { expires_in: Some("0d".parse().unwrap()), ..app(Grant::general()) }, "has passed"),
     ] {
         let text = refused(&stage, new).await;
         assert!(text.contains(told), "`{text}` does not say `{told}`");
         assert!(!text.contains('\n'), "{text}");
+        assert!(!text.contains(hidden), "{text}");
     }
     stage.tokens.create(app(until(soon))).await.unwrap();
     assert!(refused(&stage, app(until(soon))).await.contains("a live token has the name `app`"));
+    let not_found = stage.tokens.find(&Selector::Name(pasted.expose().to_owned())).await.unwrap_err().to_string();
+    assert!(not_found.contains(pasted.public_part()) && !not_found.contains(&hidden[..8]), "{not_found}");
 }
 
 #[tokio::test]

@@ -141,6 +141,31 @@ async fn a_key_of_another_system_goes_on_to_work_and_stays_known_when_it_has_end
 }
 
 #[tokio::test]
+async fn keys_are_compared_whole_and_are_never_part_of_a_statement() {
+    let stage = Stage::new().await;
+    let long = format!("sk-{}", "a".repeat(200));
+    let known = KnownSecret::Secret(secret(&format!("{long}1")));
+    stage.tokens.import(NewToken::new("old", Grant::general()), &known).await.unwrap();
+    assert_eq!(stage.ask(&format!("{long}1")), "200");
+    // Two keys that begin alike are two keys.
+    for other in [long.clone(), format!("{long}2"), format!("{long}11")] {
+        assert_eq!(stage.ask(&other), "401 token_unknown");
+    }
+    for injected in ["'/**/OR/**/1=1--", "\"/**/OR/**/1=1", "x';DROP/**/TABLE/**/tokens;--"] {
+        assert_eq!(stage.ask(injected), "401 token_unknown", "{injected}");
+    }
+    for name in ["' OR 1=1 --", "x'; DROP TABLE tokens; --", "%", "*"] {
+        assert!(matches!(stage.tokens.find(&named(name)).await, Err(TokenError::NotFound(_))), "{name}");
+        let mut filter = TokenFilter::default();
+        filter.add(&format!("team={name}")).unwrap();
+        assert_eq!(stage.tokens.matching(&filter, 10).await.unwrap().len(), 0, "{name}");
+        // As a name it is a name.
+        stage.create(name).await;
+    }
+    assert_eq!(stage.tokens.matching(&TokenFilter::default(), 10).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
 async fn many_are_revoked_together_or_not_at_all() {
     let stage = Stage::new().await;
     for name in ["ci-1", "ci-2", "app"] {

@@ -8,6 +8,7 @@ use cedargate::model::{Profile, Timestamp};
 use super::mistake::TokenError;
 use crate::catalogue::Catalogue;
 use crate::period::Period;
+use crate::secret::{holds_secret, mask_secrets};
 use crate::token::{Token, state};
 
 /// The longest name, description or key of a rotation, in bytes: the contract's ids end at 256.
@@ -121,6 +122,8 @@ pub(super) fn check_text(what: &'static str, text: &str) -> Result<(), TokenErro
         "it holds characters that cannot be seen".to_owned()
     } else if text.trim() != text {
         "a blank stands at its beginning or end".to_owned()
+    } else if holds_secret(text) {
+        "it holds a key, and is shown to everybody".to_owned()
     } else {
         return Ok(());
     };
@@ -128,8 +131,8 @@ pub(super) fn check_text(what: &'static str, text: &str) -> Result<(), TokenErro
 }
 
 /// A text that somebody typed, fit to be shown.
-fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
+pub(super) fn shown(text: &str) -> String {
+    mask_secrets(text).chars().take(64).flat_map(char::escape_debug).collect()
 }
 
 /// A moment in whole seconds, not earlier than the given one: what people are shown is what counts.

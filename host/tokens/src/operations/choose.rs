@@ -4,8 +4,8 @@ use std::fmt;
 
 use cedargate::model::Timestamp;
 
-use super::Tokens;
 use super::mistake::TokenError;
+use super::{Tokens, check};
 use crate::period::Period;
 use crate::period::PeriodError;
 use crate::token::{Label, Status, Token, UnknownLabel, UnknownStatus};
@@ -31,7 +31,7 @@ impl fmt::Display for Selector {
             Self::Name(name) => ("name", name),
             Self::Id(id) => ("id", id),
         };
-        write!(f, "{what} `{}`", text.chars().take(64).flat_map(char::escape_debug).collect::<String>())
+        write!(f, "{what} `{}`", check::shown(text))
     }
 }
 

@@ -136,7 +136,10 @@ impl Tokens {
     }
 }
 
-/// The end of a period, rounded up to a second.
+/// The end of a period, rounded up to a second. A period of nothing ends where it begins.
 pub(super) fn after(at: Timestamp, period: Period) -> Timestamp {
+    if period.millis() == 0 {
+        return at;
+    }
     check::whole_second(Timestamp::from_millis(at.as_millis().saturating_add(period.millis())))
 }

@@ -1,8 +1,8 @@
 //! The end of tokens and of secrets.
 
-use super::Tokens;
 use super::choose::{Selector, TokenFilter};
 use super::mistake::TokenError;
+use super::{TRIES, Tokens};
 use crate::store::{Change, StoreError};
 use crate::token::Token;
 
@@ -50,6 +50,27 @@ impl Tokens {
     /// [`TokenError`], among others [`TokenError::NotFound`] for any that is named, and [`TokenError::TooMany`]
     /// for more than [`BULK_MAX`].
     pub async fn revoke_many(&self, choice: &Choice, dry_run: bool) -> Result<Vec<Token>, TokenError> {
+        let mut tries = 0;
+        loop {
+            let chosen = self.to_revoke(choice).await?;
+            if dry_run {
+                return Ok(chosen);
+            }
+            let at = self.now();
+            let changes = chosen.into_iter().map(|before| Change {
+                action: "revoke",
+                after: Token { revoked_at: Some(at), ..before.clone() },
+                before: Some(before),
+            });
+            match self.commit(at, changes.collect()).await {
+                // Somebody changed one of them at the same time: it is ended all the same.
+                Err(StoreError::Conflict) if tries < TRIES => tries += 1,
+                revoked => return Ok(revoked?),
+            }
+        }
+    }
+
+    async fn to_revoke(&self, choice: &Choice) -> Result<Vec<Token>, TokenError> {
         let mut chosen = match choice {
             Choice::Named(selectors) => {
                 let mut tokens: Vec<Token> = Vec::with_capacity(selectors.len());
@@ -61,21 +82,23 @@ impl Tokens {
                 }
                 tokens
             }
-            Choice::Matching(filter) => self.matching(filter, BULK_MAX + 1).await?,
+            Choice::Matching(filter) => {
+                let mut tokens: Vec<Token> = Vec::new();
+                let mut after = Some(0);
+                while let Some(place) = after
+                    && tokens.len() <= BULK_MAX
+                {
+                    let (page, next) = self.page(filter, place).await?;
+                    tokens.extend(page.into_iter().filter(|token| token.revoked_at.is_none()));
+                    after = next;
+                }
+                tokens
+            }
         };
         chosen.retain(|token| token.revoked_at.is_none());
-        if chosen.len() > BULK_MAX {
-            return Err(TokenError::TooMany { what: "tokens or more", found: chosen.len(), max: BULK_MAX });
+        match chosen.len() {
+            0..=BULK_MAX => Ok(chosen),
+            found => Err(TokenError::TooMany { what: "or more tokens to revoke", found, max: BULK_MAX }),
         }
-        if dry_run {
-            return Ok(chosen);
-        }
-        let at = self.now();
-        let changes = chosen.into_iter().map(|before| Change {
-            action: "revoke",
-            after: Token { revoked_at: Some(at), ..before.clone() },
-            before: Some(before),
-        });
-        self.commit(at, changes.collect()).await.map_err(|error: StoreError| error.into())
     }
 }

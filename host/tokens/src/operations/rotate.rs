@@ -133,10 +133,7 @@ fn earlier(token: &Token, key: &str, at: Timestamp) -> Result<Option<u32>, Token
 /// Ends the current secret after the grace period.
 fn supersede(token: &mut Token, grace: Period, at: Timestamp) -> Result<Option<Timestamp>, TokenError> {
     let current = token.current_secret().map(|secret| secret.version);
-    let until = match grace.millis() {
-        0 => at,
-        _ => after(at, grace),
-    };
+    let until = after(at, grace);
     // With no grace, the current one makes room.
     let going = current.filter(|_| until <= at);
     let live: Vec<_> = token.live_secrets(at).filter(|secret| Some(secret.version) != going).collect();

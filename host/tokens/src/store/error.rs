@@ -35,7 +35,9 @@ pub enum StoreError {
         known: i64,
     },
     /// The file or its file system may only be read.
-    #[error("the token store can only be read: check the file system, and that the file is yours to write")]
+    #[error(
+        "the token store can only be read: check that its file system is mounted for writing, and that the file is yours to write"
+    )]
     ReadOnly,
     /// There is no room left.
     #[error("there is no room left for the token store: make room on its file system")]

@@ -48,11 +48,16 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(StoreError::Missing { path: path.to_path_buf() });
             }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(unfit(path, "you may not read it: run this as its owner, or name another file"));
+            }
             Err(error) => return Err(unfit(path, error)),
         };
         check_folder(folder)?;
         check_file(path, &file)?;
-        Ok(Self { path: path.to_path_buf(), device: file.dev(), inode: file.ino() })
+        // SQLite would take `file:...` for a URL, which may name a database in memory.
+        let absolute = std::path::absolute(path).map_err(|error| unfit(path, error))?;
+        Ok(Self { path: absolute, device: file.dev(), inode: file.ino() })
     }
 
     pub(super) fn path(&self) -> &Path {
