@@ -4,7 +4,7 @@ use crate::annotation::Class;
 use crate::code::Code;
 use crate::evaluate::{Fail, Scene};
 use crate::facts::{Maker, RequestFacts};
-use crate::memory::Verdict;
+use crate::memory::{Uncounted, Verdict};
 use crate::plain;
 use crate::plan::{Plan, next_after};
 use crate::principal::Principal;
@@ -160,6 +160,11 @@ impl<'s> Asked<'s> {
             return None;
         }
         let action = self.rules.actions.get(action as usize)?;
+        let plans = self.principal.plans.borrow();
+        let plan = plans.get(&action.number)?;
+        if let (Some(decided), "") = (&verdict.uncounted, self.counters) {
+            return Some(Ok(self.repeat(action, plan, decided)));
+        }
         let counters = match self.counters {
             "" => Counters::default(),
             text => match Counters::read_checked(text) {
@@ -179,9 +184,20 @@ impl<'s> Asked<'s> {
                 }
             }
         }
-        let plans = self.principal.plans.borrow();
-        let plan = plans.get(&action.number)?;
         Some(Ok(self.conclude(action, plan, findings)))
+    }
+
+    fn repeat(&self, action: &Action, plan: &Plan, decided: &Uncounted) -> Decision {
+        Decision {
+            outcome: decided.outcome,
+            deciding: decided.deciding,
+            policies: decided.policies.clone(),
+            errors: Vec::new(),
+            messages: Vec::new(),
+            since: self.at,
+            until: self.until(action, plan),
+            reads: action.fields,
+        }
     }
 
     fn afresh(&self, work: &mut Workspace) -> Result<Decision, InputError> {
@@ -215,7 +231,10 @@ impl<'s> Asked<'s> {
         }
         // A text with counters of its own is not seen again, and what errs is not worth remembering.
         if findings.errors.is_empty() && !request.own_counters {
-            self.remember(action, plan, &work.opened, &scene, &findings);
+            let satisfied = findings.satisfied.clone();
+            let decision = self.conclude(action, plan, findings);
+            self.remember(action, plan, &work.opened, &scene, (satisfied, &decision));
+            return Ok(decision);
         }
         Ok(self.conclude(action, plan, findings))
     }
@@ -226,7 +245,7 @@ impl<'s> Asked<'s> {
         plan: &mut Plan,
         opened: &[(u32, u64)],
         scene: &Scene<'_>,
-        findings: &Findings,
+        (mut satisfied, decision): (Vec<u32>, &Decision),
     ) {
         // Between two boundaries, what depends on the time is as constant as what was asked.
         let timed = plan.now_only;
@@ -242,11 +261,16 @@ impl<'s> Asked<'s> {
         open.sort_unstable();
         open.dedup();
         let settled = |rule: &u32| self.rules.rule(*rule).is_some_and(|it| !(it.counted || it.timed && timed));
-        let mut satisfied: Vec<u32> = findings.satisfied.iter().copied().filter(settled).collect();
+        satisfied.retain(settled);
         satisfied.sort_unstable();
         satisfied.dedup();
         let (from, until) = plan.steady(self.at, action);
-        let verdict = plan.share(Verdict { satisfied, open, from, until });
+        let uncounted = (self.counters.is_empty() && !timed).then(|| Uncounted {
+            outcome: decision.outcome,
+            deciding: decision.deciding,
+            policies: decision.policies.clone(),
+        });
+        let verdict = plan.share(Verdict { satisfied, open, from, until, uncounted });
         self.set.memory.borrow_mut().put(self.principal.number, self.request, action.number, verdict);
     }
 

@@ -7,6 +7,7 @@
 //! finds requests that share a place makes only the entries of that place be forgotten. Keys are whole texts.
 
 use crate::names::{hash_bytes, same_text};
+use crate::set::Outcome;
 use std::rc::Rc;
 
 /// What can be said of a request whatever the time and the counters are.
@@ -20,6 +21,19 @@ pub struct Verdict {
     pub from: i64,
     /// until just before this one.
     pub until: i64,
+    /// What is decided where the host passes no counters, if that was the case once.
+    pub uncounted: Option<Uncounted>,
+}
+
+/// A decision that depends on nothing any more.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Its class.
+    pub outcome: Outcome,
+    /// The policy whose status, code and message a denial carries.
+    pub deciding: Option<u32>,
+    /// The determining policies, ascending.
+    pub policies: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -108,7 +122,7 @@ mod tests {
     use std::rc::Rc;
 
     fn verdict(rule: u32) -> Rc<Verdict> {
-        Rc::new(Verdict { satisfied: vec![rule], open: Vec::new(), from: 0, until: 1 })
+        Rc::new(Verdict { satisfied: vec![rule], open: Vec::new(), from: 0, until: 1, uncounted: None })
     }
 
     #[test]

@@ -17,8 +17,9 @@ const CASES: u64 = 20_000;
 /// At least this part of the comparisons must meet a policy that errs, or they say little.
 const ERRING_PERCENT_MIN: u64 = 20;
 
-/// How often a request is asked: afresh, remembered, and after its principal's rules were looked at.
-const ROUNDS: u64 = 4;
+/// How often a request is asked: afresh, remembered, and after its principal's rules were looked at. Twice at each
+/// time, with counters and without, so that either finds what the other left behind.
+const ROUNDS: u64 = 6;
 
 fn cases() -> u64 {
     std::env::var("CEDARGATE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES)
@@ -57,9 +58,13 @@ fn the_fast_path_decides_as_cedar_does() {
             let judge = Principal::prepare(Rc::clone(&loaded), profile).unwrap();
             for round in 0..ROUNDS {
                 for (n, (request, counters)) in book.requests.iter().enumerate() {
-                    let at = book.times[(n + round as usize) % book.times.len()];
-                    let counters =
-                        if round < 2 || counters.is_empty() { counters.clone() } else { other_counters(compared) };
+                    let at = book.times[(n + round as usize / 2) % book.times.len()] + round as i64 % 2;
+                    let counters = match (round + n as u64) % 3 {
+                        _ if counters.is_empty() => String::new(),
+                        0 => counters.clone(),
+                        1 => other_counters(compared),
+                        _ => String::new(),
+                    };
                     let fast = decide(&principal, at, request, &counters);
                     let slow = decide_plainly(&judge, at, request, &counters);
                     assert_eq!(

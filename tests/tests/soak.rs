@@ -3,7 +3,7 @@
 //! The ordinary run makes 100,000 decisions and 100 reloads; `CEDARGATE_SOAK=long` makes 10 million and 10,000.
 
 use cedargate::Pdp;
-use cedargate::model::{Profile, Request, Timestamp};
+use cedargate::model::{Counter, Profile, Request, Timestamp};
 use std::time::Duration;
 
 /// What the process may grow by after it has warmed up: allocators keep some for themselves.
@@ -32,9 +32,12 @@ fn memory_is_flat() {
     let principals: Vec<_> =
         (0..PRINCIPALS).map(|n| pdp.principal(&Profile::general(format!("tok_{n}"))).unwrap()).collect();
     let mut request = Request::new("chat.completions");
+    let counter = Counter::new(1_000, 1, 1);
     request.provider = Some("openai".to_owned());
     let mut decide = |n: usize| {
         request.model = Some(format!("model-{}", n % 1_000));
+        // With counters a decision is the component's, without it is mostly remembered.
+        request.rate = n.is_multiple_of(2).then(|| counter.clone());
         let decision = pdp.decide(&principals[n % PRINCIPALS], &request, Timestamp::from_millis(n as i64));
         assert!(decision.is_allow(), "{decision:?}");
     };

@@ -32,6 +32,9 @@ const MEMORY_BYTES: usize = 256 << 20;
 /// Memory of the instance that loads and validates, which is thrown away.
 const LOAD_MEMORY_BYTES: usize = 512 << 20;
 
+/// Instances, each with memory of its own: more than any machine has cores for.
+const INSTANCES_MAX: usize = 1_024;
+
 /// Decisions that are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -62,7 +65,7 @@ impl PdpBuilder {
                 load_deadline: LOAD_DEADLINE,
                 memory_bytes: MEMORY_BYTES,
                 load_memory_bytes: LOAD_MEMORY_BYTES,
-                instances_max: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+                instances_max: thread::available_parallelism().map_or(1, NonZeroUsize::get).min(INSTANCES_MAX),
                 remembered: REMEMBERED,
             },
             observer: None,
@@ -96,9 +99,10 @@ impl PdpBuilder {
         self
     }
 
-    /// Instances that decide at the same time. Default: the number of cores. Zero is taken for one.
+    /// Instances that decide at the same time, 1 to 1,024; what lies beyond is taken for the nearest of the two.
+    /// Default: the number of cores.
     pub fn instances_max(mut self, instances: usize) -> Self {
-        self.allowance.instances_max = instances.max(1);
+        self.allowance.instances_max = instances.clamp(1, INSTANCES_MAX);
         self
     }
 

@@ -68,7 +68,7 @@ impl Decider {
 
     pub(crate) fn prepare(
         &self,
-        lease: &mut Lease,
+        lease: &mut Lease<'_>,
         principal: &Principal,
         deadline: Instant,
     ) -> Result<Prepared, Failure> {
@@ -221,7 +221,7 @@ impl Decider {
     fn attempt(
         &self,
         set: &PolicySet,
-        lease: &mut Lease,
+        lease: &mut Lease<'_>,
         principal: &Principal,
         request: &str,
         counters: &str,

@@ -37,10 +37,12 @@
 //!
 //! # What is remembered
 //!
-//! **In an instance**: for a request's text, not a decision but what of it cannot change while principal and text are
-//! the same: the policies that are satisfied whatever the time and the counters are, and of the others the conjuncts
-//! that depend on time or counters. Those are evaluated every time, so nothing here can become stale. What errs, and
-//! what mixes time with other facts of the request in one conjunct, is not remembered.
+//! **In an instance**: for a request's text, what of a decision cannot change while principal and text are the same:
+//! the policies that are satisfied whatever the counters are, and of the others the conjuncts that depend on counters.
+//! Those are evaluated every time. It is used between the two boundaries around the time at which it was found, where
+//! no comparison with the time can have another result; where the time is used in any other way, the conjuncts that
+//! depend on it are evaluated every time, too. What errs, and what mixes counters with other facts of the request in
+//! one conjunct, is not remembered.
 //!
 //! **In this crate**: whole decisions, in the interval that the component declared. It ends at the next moment at
 //! which a comparison of the time with a constant, or with a value of the principal, may change; it is empty where the

@@ -73,6 +73,7 @@ mod reply;
 mod retry;
 mod settings;
 mod stack;
+mod thread_number;
 #[cfg(feature = "compiler")]
 mod trusted;
 mod worker;

@@ -2,27 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::pool::InstanceCounts;
+use crate::thread_number::thread_number;
 
 /// Counts one thing.
 pub(crate) type Counter = Arc<Striped>;
 
 /// Cells of a counter. Two threads that count in one cell wait for each other's cache line.
 const STRIPES: usize = 16;
-
-thread_local! {
-    /// The cell of this thread.
-    static STRIPE: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES
-    };
-}
 
 /// A cell on a cache line of its own.
 #[derive(Default)]
@@ -35,8 +28,7 @@ pub(crate) struct Striped([CacheLine; STRIPES]);
 
 impl Striped {
     pub(crate) fn count(&self) {
-        let stripe = STRIPE.with(|stripe| *stripe);
-        if let Some(CacheLine(cell)) = self.0.get(stripe) {
+        if let Some(CacheLine(cell)) = self.0.get(thread_number() % STRIPES) {
             cell.fetch_add(1, Ordering::Relaxed);
         }
     }

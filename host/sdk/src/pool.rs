@@ -2,7 +2,12 @@
 //!
 //! A caller only ever takes an instance that is ready: instances are made on threads of the SDK, so that nobody
 //! waits for longer than the deadline, however long a set takes to restore.
+//!
+//! Each instance stands in a slot. A thread begins with the slot that is its own, so that threads that decide at the
+//! same time neither wait for each other nor pull an instance's memory from one core to another. Only who finds no
+//! instance at all comes to the lock that all share.
 
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Runtime;
 use crate::fault::Fault;
 use crate::instance::{Bounds, Failure, Instance};
+use crate::thread_number::thread_number;
 
 /// The first pause after an instance could not be made. It doubles with each failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
@@ -52,16 +58,41 @@ pub(crate) struct Pool {
 
 struct Shared {
     recipe: Recipe,
+    /// As many as there may be instances, so that one that comes back finds a place.
+    slots: Box<[Slot]>,
+    /// Threads that wait for an instance. Who puts one into a slot looks here behind a fence, and who is about to wait
+    /// looks at the slots behind a fence: one of the two sees the other.
+    waiting: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
 
+/// A place for an instance that nobody uses, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Slot(Mutex<Option<Instance>>);
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Option<Instance>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an instance here. It comes back where there is one.
+    fn put(&self, instance: Instance) -> Option<Instance> {
+        let mut slot = self.lock();
+        if slot.is_some() {
+            return Some(instance);
+        }
+        *slot = Some(instance);
+        None
+    }
+}
+
 #[derive(Default)]
 struct State {
-    idle: Vec<Instance>,
-    busy: usize,
+    /// Instances in slots and in calls.
+    made: usize,
     making: usize,
-    waiting: usize,
     failures: u32,
     /// After a failure to make an instance: none is made before this moment. Traps of requests never set it, or
     /// one client's input would close the door for all.
@@ -70,7 +101,7 @@ struct State {
 
 impl State {
     fn alive(&self) -> usize {
-        self.idle.len() + self.busy + self.making
+        self.made.saturating_add(self.making)
     }
 
     fn back_off(&mut self, failure: &Failure) {
@@ -85,30 +116,39 @@ impl Pool {
     /// A pool with its first instance, which shows that the image can be restored within the bounds.
     pub(crate) fn new(recipe: Recipe) -> Result<Self, Failure> {
         let first = recipe.make()?;
-        let state = State { idle: vec![first], ..State::default() };
-        Ok(Self { shared: Arc::new(Shared { recipe, state: Mutex::new(state), changed: Condvar::new() }) })
+        let slots: Box<[Slot]> = (0..recipe.instances_max.max(1)).map(|_| Slot::default()).collect();
+        let state = Mutex::new(State { made: 1, ..State::default() });
+        let shared = Shared { recipe, slots, waiting: AtomicUsize::new(0), state, changed: Condvar::new() };
+        shared.put(first);
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Takes an instance; where all are busy, waits for one until the deadline.
-    pub(crate) fn take(&self, deadline: Instant) -> Result<Lease, Failure> {
+    pub(crate) fn take(&self, deadline: Instant) -> Result<Lease<'_>, Failure> {
+        let instance = match self.shared.find(false) {
+            Some(instance) => instance,
+            None => self.wait(deadline)?,
+        };
+        Ok(Lease { instance: Some(instance), shared: &self.shared })
+    }
+
+    #[cold]
+    fn wait(&self, deadline: Instant) -> Result<Instance, Failure> {
         let shared = &self.shared;
         let mut state = shared.lock();
-        let mut waited = false;
+        shared.waiting.fetch_add(1, Ordering::SeqCst);
         let taken = loop {
-            if let Some(instance) = state.idle.pop() {
+            fence(Ordering::SeqCst);
+            if let Some(instance) = shared.find(true) {
                 break Ok(instance);
-            }
-            if !waited {
-                waited = true;
-                state.waiting += 1;
             }
             let now = Instant::now();
             let paused = state.not_before.is_some_and(|moment| now < moment);
             if state.alive() == 0 && paused {
                 break Err(Failure::new(Fault::Unavailable, "instances cannot be made: the last attempts failed"));
             }
-            let wanted = state.making < state.waiting && state.alive() < shared.recipe.instances_max;
-            if wanted && !paused {
+            let waiting = shared.waiting.load(Ordering::SeqCst);
+            if state.making < waiting && state.alive() < shared.slots.len() && !paused {
                 Shared::grow(shared, &mut state);
                 continue;
             }
@@ -121,12 +161,8 @@ impl Pool {
                 Err(poisoned) => poisoned.into_inner().0,
             };
         };
-        if waited {
-            state.waiting -= 1;
-        }
-        let instance = taken?;
-        state.busy += 1;
-        Ok(Lease { instance: Some(instance), shared: Arc::clone(shared) })
+        shared.waiting.fetch_sub(1, Ordering::SeqCst);
+        taken
     }
 
     /// Makes instances here and now until there are so many.
@@ -134,7 +170,7 @@ impl Pool {
         let shared = &self.shared;
         loop {
             let mut state = shared.lock();
-            if state.alive() >= instances.min(shared.recipe.instances_max) {
+            if state.alive() >= instances.min(shared.slots.len()) {
                 return Ok(());
             }
             state.making += 1;
@@ -150,13 +186,49 @@ impl Pool {
 
     pub(crate) fn counts(&self) -> InstanceCounts {
         let state = self.shared.lock();
-        InstanceCounts { idle: state.idle.len(), busy: state.busy, making: state.making }
+        let idle = self.shared.slots.iter().filter(|slot| slot.lock().is_some()).count();
+        InstanceCounts { idle, busy: state.made.saturating_sub(idle), making: state.making }
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slots, that of this thread first.
+    fn own_first(&self) -> impl Iterator<Item = &Slot> {
+        let own = thread_number().checked_rem(self.slots.len()).unwrap_or(0);
+        let (before, from) = self.slots.split_at_checked(own).unwrap_or_default();
+        from.iter().chain(before)
+    }
+
+    /// An instance that is idle. Who must not miss one waits for slots that others are looking at.
+    fn find(&self, thorough: bool) -> Option<Instance> {
+        self.own_first().find_map(|slot| {
+            if thorough {
+                return slot.lock().take();
+            }
+            match slot.0.try_lock() {
+                Ok(mut slot) => slot.take(),
+                Err(_) => None,
+            }
+        })
+    }
+
+    /// Puts an instance into a slot and wakes who waits for it.
+    fn put(&self, instance: Instance) {
+        let mut left = Some(instance);
+        while let Some(instance) = left.take() {
+            // There are as many slots as instances. Where this one finds none, another thread is moving one.
+            left = self.own_first().try_fold(instance, |instance, slot| slot.put(instance).ok_or(())).ok();
+        }
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            // Who waits holds this lock until it waits.
+            drop(self.lock());
+            self.changed.notify_one();
+        }
     }
 
     /// Starts making one instance on a thread of its own.
@@ -178,50 +250,49 @@ impl Shared {
         state.making -= 1;
         match made {
             Ok(instance) => {
-                state.idle.push(instance);
+                state.made += 1;
                 state.failures = 0;
                 state.not_before = None;
+                drop(state);
+                self.put(instance);
             }
-            Err(failure) => state.back_off(&failure),
+            Err(failure) => {
+                state.back_off(&failure);
+                drop(state);
+            }
         }
-        drop(state);
         self.changed.notify_all();
     }
 }
 
 /// An instance in use. It returns to its pool, unless it faulted: then its store is dropped and a successor made.
-pub(crate) struct Lease {
+pub(crate) struct Lease<'p> {
     instance: Option<Instance>,
-    shared: Arc<Shared>,
+    shared: &'p Arc<Shared>,
 }
 
-impl Lease {
+impl Lease<'_> {
     pub(crate) fn instance(&mut self) -> Result<&mut Instance, Failure> {
         self.instance.as_mut().ok_or_else(|| Failure::new(Fault::Unavailable, "the instance was given back"))
     }
 }
 
-impl Drop for Lease {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(instance) = self.instance.take() else { return };
-        let faulted = instance.is_poisoned();
-        let kept = if faulted {
-            // The whole store goes before its successor is made: the two never hold memory at once.
-            drop(instance);
-            None
-        } else {
-            Some(instance)
-        };
+        if !instance.is_poisoned() {
+            self.shared.put(instance);
+            return;
+        }
+        // The whole store goes before its successor is made: the two never hold memory at once.
+        drop(instance);
         let mut state = self.shared.lock();
-        state.busy -= 1;
-        state.idle.extend(kept);
-        if faulted && state.not_before.is_none() {
-            Shared::grow(&self.shared, &mut state);
+        state.made -= 1;
+        if state.not_before.is_none() {
+            Shared::grow(self.shared, &mut state);
         }
-        let waiting = state.waiting > 0;
         drop(state);
-        if waiting {
-            self.shared.changed.notify_one();
-        }
+        // Who waits may now have one made, or learn that none can be.
+        self.shared.changed.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! A proxy's front that admits or denies: `cargo run -p cedargate-http --example axum`, then
+//! A proxy's front that admits or denies: `cargo run -p cedargate-http --example layer`, then
 //! `curl -i localhost:8080/v1/chat/completions -H 'authorization: Bearer frontend' -H 'content-type: application/json' -d
 //! '{"model":"gpt-4o-mini"}'`.
 #![expect(clippy::print_stdout, reason = "an example says where it listens")]
