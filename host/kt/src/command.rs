@@ -1,15 +1,20 @@
 //! The commands, one file each.
 
+mod audit;
 mod authorize;
 mod component;
+mod events;
 mod policy_bench;
 mod policy_check;
 mod policy_lock;
 mod replay;
+mod tokens;
+mod usage;
 
 use clap::{Parser, Subcommand};
 
 use crate::answer::Answer;
+use crate::stderr;
 
 /// What `kt --help` says at its end.
 const AFTER_HELP: &str = "\
@@ -19,12 +24,15 @@ Exit codes:
   2  cannot say: bad input, bad policies
 
 Data goes to standard output, everything else to standard error. `-` is standard input.
+With `CEDARGATE_LOG=warn` (error, info, debug, trace) in the environment, the log goes to standard error too.
 
 Examples:
   kt replay requests.jsonl                          replay what a gateway recorded
   kt replay requests.jsonl --policies ./policies    what would these policies have decided?
   kt authorize request.json                         why was this request denied?
-  kt policy check ./policies                        what is wrong with these policies?";
+  kt policy check ./policies                        what is wrong with these policies?
+  kt tokens create --type access --name my-app      a token, its key, and what it may do
+  kt events tail --follow                           who asks for what, and what becomes of it";
 
 /// Asks cedargate for decisions: what may this API token do, and why?
 #[derive(Debug, Parser)]
@@ -46,6 +54,16 @@ enum Command {
     /// The decision component itself, for hosts that are not Rust.
     #[command(subcommand)]
     Component(component::Component),
+    /// Tokens: make, list, change, rotate and end them.
+    #[command(subcommand)]
+    Tokens(Box<tokens::Tokens>),
+    /// What the gateway decided.
+    #[command(subcommand)]
+    Events(events::Events),
+    /// Show what a token was used for.
+    Usage(usage::Usage),
+    /// Show who changed which token, and whether the log is whole.
+    Audit(audit::Audit),
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +79,7 @@ enum Policy {
 impl Cli {
     /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<Answer> {
+        stderr::log_if_asked();
         match self.command {
             Command::Authorize(command) => command.run(),
             Command::Replay(command) => command.run(),
@@ -68,6 +87,10 @@ impl Cli {
             Command::Policy(Policy::Lock(command)) => command.run(),
             Command::Policy(Policy::Bench(command)) => command.run(),
             Command::Component(command) => command.run(),
+            Command::Tokens(command) => command.run(),
+            Command::Events(command) => command.run(),
+            Command::Usage(command) => command.run(),
+            Command::Audit(command) => command.run(),
         }
     }
 }

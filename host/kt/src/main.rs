@@ -5,13 +5,14 @@ mod bench;
 mod clean;
 mod command;
 mod format;
-
 mod policies;
 mod replay;
 mod report;
 mod ruling;
 mod stderr;
 mod stdout;
+mod store;
+mod token;
 mod waiting;
 mod words;
 
@@ -20,6 +21,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let answer = command::Cli::parse().run().unwrap_or_else(|error| stderr::fail(&error));
+    let answer = match command::Cli::try_parse() {
+        Ok(cli) => cli.run().unwrap_or_else(|error| stderr::fail(&error)),
+        Err(error) => stderr::refuse(&error),
+    };
     answer.into()
 }

@@ -29,6 +29,11 @@ impl PoliciesArg {
         build(self.bundle()?, instances).map_err(|error| self.not_built(error))
     }
 
+    /// These policies, or the ones of another folder where none were named.
+    pub(crate) fn or(&self, other: Option<PathBuf>) -> Self {
+        Self { policies: self.policies.clone().or(other) }
+    }
+
     /// The folder; absent for the built-in set.
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.policies.as_deref()

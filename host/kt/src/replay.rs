@@ -1,5 +1,6 @@
 //! Replays recorded requests: reads lines, asks for decisions, compares, in the order of the input.
 
+pub(crate) mod archive;
 pub(crate) mod entry;
 pub(crate) mod input;
 pub(crate) mod judge;

@@ -7,9 +7,7 @@ mod text;
 mod xml;
 
 use std::io;
-use std::sync::Arc;
 
-use cedargate::PolicySetInfo;
 use clap::ValueEnum;
 
 use crate::replay::entry::{Entry, Judged};
@@ -57,10 +55,10 @@ pub(crate) struct Explained {
 }
 
 /// A report to standard output.
-pub(crate) fn to_stdout(format: ReportFormat, set: Arc<PolicySetInfo>) -> Box<dyn Report> {
+pub(crate) fn to_stdout(format: ReportFormat) -> Box<dyn Report> {
     let out = stdout::buffered();
     match format {
-        ReportFormat::Text => Box::new(text::Text::new(out, set)),
+        ReportFormat::Text => Box::new(text::Text::new(out)),
         ReportFormat::Json => Box::new(json::Json::new(out)),
         ReportFormat::Junit => Box::new(junit::Junit::new(out)),
     }

@@ -27,6 +27,6 @@ fn there(pdp: &Pdp) -> usize {
 }
 
 /// Has at least so many instances ready.
-pub(crate) fn warm(_pdp: &Pdp, _instances: usize) -> anyhow::Result<()> {
-    Ok(())
+pub(crate) fn warm(pdp: &Pdp, instances: usize) -> anyhow::Result<()> {
+    pdp.warm(instances).map_err(|fault| anyhow!("an instance could not be made: {}", fault.code()))
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::equality::{self, Decided};
 use super::figure::{Figure, Kind, Times};
 use super::lap::Lap;
-use super::source::{BLOCK, CALLERS, Caller, Case, Source, Supply};
+use super::source::{BLOCK, CALLERS, Caller, Case, Source, Supply, uncounted};
 use super::subject::{INSTANCES_MAX, Subject, Usage};
 
 /// Decisions of each principal before anything is measured: enough for it to be specialised.
@@ -122,7 +122,7 @@ impl Bench {
             let _ = self.forgetting.decide(&caller.forgotten, request, *at);
         }
         for cases in batches(&seen).take(CALLERS) {
-            let requests: Vec<Request> = cases.iter().map(|case| uncounted(&case.request)).collect();
+            let requests: Vec<Request> = cases.iter().map(|case| uncounted(case.request.clone())).collect();
             let (Some(first), Some(request)) = (cases.first(), requests.first()) else { continue };
             let caller = || Rc::clone(&first.caller);
             let text = serde_json::to_string(request)?;
@@ -334,10 +334,4 @@ fn batches(cases: &[Case]) -> impl Iterator<Item = &[Case]> {
 
 fn later(at: Timestamp, by_ms: i64) -> Timestamp {
     Timestamp::from_millis(at.as_millis().saturating_add(by_ms))
-}
-
-fn uncounted(request: &Request) -> Request {
-    let mut request = request.clone();
-    (request.budget, request.team_budget, request.rate, request.team_rate) = (None, None, None, None);
-    request
 }

@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use cedargate_yardstick::sets::START;
 use serde::{Deserialize, Serialize};
 
 use super::instances;
-use super::source::{BLOCK, CALLERS};
+use super::source::{BLOCK, uncounted};
 use super::subject::{Subject, Usage};
 
 /// Instances that are ready when memory is read.
@@ -23,6 +24,9 @@ const INSTANCES: usize = 4;
 /// Decisions that are remembered then, and how long that may take.
 const REMEMBERED_MAX: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Principals whose decisions those are: a decision point keeps no more than an eighth for one.
+const CALLERS: usize = 64;
 
 /// The option of the process of its own.
 pub(crate) const OPTION: &str = "--memory-of";
@@ -65,9 +69,9 @@ pub(crate) fn here(subject: &Subject, calls: usize) -> anyhow::Result<Memory> {
     let built = resident_bytes();
     let principals: Vec<Principal> =
         asked.profiles.iter().map(|profile| pdp.principal(profile)).collect::<Result<_, _>>()?;
-    asked.decide(&pdp, &principals, asked.settling);
+    asked.decide(&pdp, &principals, 0..asked.settling);
     let settled = resident_bytes();
-    let remembered = asked.decide(&pdp, &principals, asked.requests.len());
+    let remembered = asked.decide(&pdp, &principals, asked.settling..asked.requests.len());
     let ended = resident_bytes();
     let more = |after: Option<u64>, before: Option<u64>| Some(after?.saturating_sub(before?));
     Ok(Memory { rss_bytes: more(built, before), remembered, remembered_bytes: more(ended, settled) })
@@ -86,16 +90,18 @@ impl Asked {
     fn new(subject: &Subject, count: usize) -> Self {
         let mut traffic = subject.traffic(Usage::Memory);
         let profiles: Vec<Profile> = (0..CALLERS).map(|_| traffic.profile()).collect();
-        let callers = profiles.iter().enumerate().cycle().take(count);
-        let requests = callers.map(|(place, profile)| (place, traffic.request(profile))).collect();
-        Self { profiles, requests, settling: 2 * BLOCK * CALLERS }
+        let settling = (BLOCK * CALLERS).min(count);
+        let callers = profiles.iter().enumerate().cycle().take(settling + count);
+        // With counters nothing is remembered.
+        let requests = callers.map(|(place, profile)| (place, uncounted(traffic.request(profile)))).collect();
+        Self { profiles, requests, settling }
     }
 
-    /// Decides the first of the requests, as many as there is time for, and says how many those were.
-    fn decide(&self, pdp: &Pdp, principals: &[Principal], count: usize) -> usize {
+    /// Decides these of the requests, as many as there is time for, and says how many those were.
+    fn decide(&self, pdp: &Pdp, principals: &[Principal], which: Range<usize>) -> usize {
         let started = Instant::now();
         let mut decided = 0;
-        for (place, request) in self.requests.iter().take(count) {
+        for (place, request) in self.requests.iter().take(which.end).skip(which.start) {
             let Some(principal) = principals.get(*place) else { continue };
             if started.elapsed() > PATIENCE {
                 break;

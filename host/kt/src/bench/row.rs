@@ -79,7 +79,6 @@ impl Serialize for Row {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a measure is not exact to sixteen digits")]
 pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }

@@ -131,3 +131,9 @@ impl Source {
         }
     }
 }
+
+/// A request without its counters.
+pub(crate) fn uncounted(mut request: Request) -> Request {
+    (request.budget, request.team_budget, request.rate, request.team_rate) = (None, None, None, None);
+    request
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cedargate::{BuildError, Bundle, BundleError, Pdp, PdpBuilder};
+use cedargate::{BuildError, Bundle, BundleError, Pdp};
 use cedargate_yardstick::sets::GeneratedSet;
 use cedargate_yardstick::traffic::Traffic;
 
@@ -61,7 +61,7 @@ impl Subject {
     pub(crate) fn build(&self, instances: usize, remembered: Option<usize>) -> Result<Pdp, BuildError> {
         let builder = policies::builder(self.bundle.clone(), instances).load_deadline(LOAD_DEADLINE);
         policies::start(match remembered {
-            Some(decisions) => remember(builder, decisions),
+            Some(decisions) => builder.remember(decisions),
             None => builder,
         })
     }
@@ -73,9 +73,4 @@ pub(crate) enum Usage {
     Measure,
     Threads,
     Memory,
-}
-
-/// How many decisions the decision point remembers.
-fn remember(builder: PdpBuilder, _decisions: usize) -> PdpBuilder {
-    builder
 }

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use cedargate::Pdp;
 use clap::Args;
 
 use crate::answer::Answer;
 use crate::clean::clean;
 use crate::policies::PoliciesArg;
+use crate::replay::archive::Archive;
 use crate::replay::entry::{Entry, Piece, Verdict};
 use crate::replay::input::Input;
 use crate::replay::judge::Judge;
@@ -56,6 +56,10 @@ pub(crate) struct Replay {
     files: Vec<PathBuf>,
     #[command(flatten)]
     policies: PoliciesArg,
+    /// The folder in which a gateway kept the policies of its recording, each set by its digest: every record is
+    /// decided by the set that decided it then. Default: `FILE.bundles` beside each file, where it is there.
+    #[arg(long, value_name = "DIR", conflicts_with = "policies")]
+    bundles: Option<PathBuf>,
     /// In which form to print.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
@@ -76,26 +80,38 @@ impl Replay {
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = self.jobs.map_or_else(cores, usize::from);
         let pdp = self.policies.load(jobs)?;
+        let archive = archive(self.bundles, &self.policies, &inputs, jobs);
         let progress = Progress::start(&inputs);
         let started = Instant::now();
         let session = Session {
             tally: Tally::new(pdp.info().digest()),
-            report: report::to_stdout(self.format, pdp.info()),
-            explainer: Explainer {
-                pdp: pdp.clone(),
-                codes: BTreeSet::new(),
-                left: self.explain,
-                explained: Vec::new(),
-            },
+            report: report::to_stdout(self.format),
+            explainer: Explainer { codes: BTreeSet::new(), left: self.explain, explained: Vec::new() },
             file: "".into(),
             first_of_another_set: None,
             progress,
         };
         let files = inputs.len();
-        let pieces = pipeline::start(inputs, Judge::new(pdp), jobs, session.progress.counter())
+        let pieces = pipeline::start(inputs, Judge::new(pdp, archive), jobs, session.progress.counter())
             .context("a thread cannot be made")?;
         session.run(pieces, files, started)
     }
+}
+
+/// The policies that records were made under, unless others were named to decide them.
+fn archive(named: Option<PathBuf>, policies: &PoliciesArg, inputs: &[Input], jobs: usize) -> Option<Archive> {
+    if policies.folder().is_some() {
+        return None;
+    }
+    let beside = inputs.iter().filter_map(|input| match input {
+        Input::File(path) => Archive::beside(path),
+        Input::Stdin => None,
+    });
+    let folders: Vec<_> = match named {
+        Some(folder) => vec![folder],
+        None => beside.collect(),
+    };
+    (!folders.is_empty()).then(|| Archive::new(folders, jobs))
 }
 
 /// A replay that goes on.
@@ -204,7 +220,6 @@ fn warn(summary: &Summary, first_of_another_set: Option<&str>) {
 
 /// Keeps the first denial of each code.
 struct Explainer {
-    pdp: Pdp,
     codes: BTreeSet<String>,
     left: u16,
     explained: Vec<Explained>,
@@ -219,9 +234,9 @@ impl Explainer {
         }
         self.codes.insert(code.to_owned());
         self.left = self.left.saturating_sub(1);
-        let prepared = ruling::prepare(&self.pdp, judged.record.principal())?;
-        let decision = ruling::decision_text(&self.pdp, &prepared, &judged.record, &judged.ruling)?;
-        let words = words::explain(&self.pdp.info(), &judged.record, &judged.ruling, &words::errors(&decision));
+        let prepared = ruling::prepare(&judged.pdp, judged.record.principal())?;
+        let decision = ruling::decision_text(&judged.pdp, &prepared, &judged.record, &judged.ruling)?;
+        let words = words::explain(&judged.pdp.info(), &judged.record, &judged.ruling, &words::errors(&decision));
         self.explained.push(Explained { place: format!("{file}:{line}"), judged, words });
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cedargate::Pdp;
 use cedargate::model::{Expect, ExpectedDecision, Record};
 
 use crate::ruling::Ruling;
@@ -18,6 +19,8 @@ pub(crate) struct Entry {
 /// A record, its decision, and whether that is what was expected.
 pub(crate) struct Judged {
     pub(crate) record: Record,
+    /// What decided it.
+    pub(crate) pdp: Pdp,
     pub(crate) ruling: Ruling,
     pub(crate) verdict: Verdict,
     /// How long the decision took; absent where none was asked for.

@@ -22,6 +22,7 @@ pub(crate) struct Tally {
     undecided: u64,
     denials: BTreeMap<String, u64>,
     other_policy_set: u64,
+    archived: u64,
     files: u64,
     unread_files: u64,
     latencies: Latencies,
@@ -48,6 +49,8 @@ pub(crate) struct Summary {
     pub(crate) denials: BTreeMap<String, u64>,
     /// Records made under another policy set.
     pub(crate) other_policy_set: u64,
+    /// Records decided by the policy set that they were made under, and not by the one named below.
+    pub(crate) archived: u64,
     pub(crate) files: u64,
     /// Files that could not be read to their end.
     pub(crate) unread_files: u64,
@@ -75,6 +78,7 @@ impl Tally {
             undecided: 0,
             denials: BTreeMap::new(),
             other_policy_set: 0,
+            archived: 0,
             files: 0,
             unread_files: 0,
             latencies: Latencies::default(),
@@ -111,6 +115,8 @@ impl Tally {
         }
         if self.is_of_another_set(judged) {
             add_one(&mut self.other_policy_set);
+        } else if judged.pdp.info().digest() != self.policy_set {
+            add_one(&mut self.archived);
         }
         if let Some(elapsed) = elapsed {
             self.latencies.note(*elapsed);
@@ -119,7 +125,7 @@ impl Tally {
 
     /// Whether a record was made under another policy set than the one that decides here.
     pub(crate) fn is_of_another_set(&self, judged: &Judged) -> bool {
-        judged.record.policy_set().is_some_and(|digest| digest != self.policy_set)
+        judged.record.policy_set().is_some_and(|digest| digest != judged.pdp.info().digest())
     }
 
     pub(crate) fn note_file(&mut self) {
@@ -149,6 +155,7 @@ impl Tally {
             unavailable: self.unavailable,
             denials: self.denials,
             other_policy_set: self.other_policy_set,
+            archived: self.archived,
             files: self.files,
             unread_files: self.unread_files,
             seconds: (seconds * 1e6).round() / 1e6,

@@ -80,7 +80,7 @@ impl Report for Junit {
 
 impl Suite {
     fn entry(&mut self, entry: &Entry) -> io::Result<()> {
-        let Judged { record, ruling, verdict, elapsed } = match &entry.result {
+        let Judged { record, ruling, verdict, elapsed, pdp: _ } = match &entry.result {
             Ok(judged) => judged,
             Err(error) => return self.error(&format!("line {}", entry.line), entry.line, "unreadable line", error),
         };

@@ -1,12 +1,9 @@
 //! Bytes that wait for what has to be written before them.
 
-use std::env;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::process;
 
-/// Bytes that are held in memory. More go to a file that has no name any more.
+/// Bytes that are held in memory. More go to a file without a name.
 const MEMORY_BYTES: usize = 8 << 20;
 
 /// Collects bytes, in memory or on the disk.
@@ -35,7 +32,7 @@ impl Write for Spool {
         if self.memory.len() > MEMORY_BYTES {
             let file = match &mut self.file {
                 Some(file) => file,
-                none => none.insert(nameless()?),
+                none => none.insert(tempfile::tempfile()?),
             };
             file.write_all(&self.memory)?;
             self.memory.clear();
@@ -46,20 +43,6 @@ impl Write for Spool {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A file that only this process can reach, and that is gone when it ends.
-fn nameless() -> io::Result<File> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the file is made anew, for its owner only, and loses its name at once"
-    )]
-    let folder = env::temp_dir();
-    // A name that is taken, by a link for instance, is refused.
-    let path = folder.join(format!(".kt-report-{}", process::id()));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
 }
 
 #[cfg(test)]

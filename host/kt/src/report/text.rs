@@ -2,9 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::sync::Arc;
 
-use cedargate::PolicySetInfo;
 use cedargate::model::{Expect, ExpectedDecision};
 
 use super::{Explained, Report};
@@ -15,25 +13,25 @@ use crate::words;
 
 pub(super) struct Text {
     out: Box<dyn Write>,
-    set: Arc<PolicySetInfo>,
     file: String,
 }
 
 impl Text {
-    pub(super) fn new(out: Box<dyn Write>, set: Arc<PolicySetInfo>) -> Self {
-        Self { out, set, file: String::new() }
+    pub(super) fn new(out: Box<dyn Write>) -> Self {
+        Self { out, file: String::new() }
     }
 
     fn mismatch(&mut self, line: u64, judged: &Judged) -> io::Result<()> {
-        let Judged { record, ruling, .. } = judged;
+        let Judged { record, ruling, pdp, .. } = judged;
+        let set = pdp.info();
         let out = &mut self.out;
         writeln!(out, "mismatch: {}:{line} {}", self.file, clean(record.id()))?;
         if let Some(expect) = record.expect() {
             writeln!(out, "  expected  {}", expected(expect))?;
         }
-        let places: Vec<_> = ruling.policies().iter().map(|id| words::policy(&self.set, id)).collect();
+        let places: Vec<_> = ruling.policies().iter().map(|id| words::policy(&set, id)).collect();
         writeln!(out, "  came      {}{}", words::brief(ruling), list(", by ", &places))?;
-        let errors: Vec<_> = ruling.errors().iter().map(|id| words::policy(&self.set, id)).collect();
+        let errors: Vec<_> = ruling.errors().iter().map(|id| words::policy(&set, id)).collect();
         if !errors.is_empty() {
             writeln!(out, "  errors   {}", list(" ", &errors))?;
         }
@@ -125,7 +123,11 @@ fn in_words(summary: &Summary) -> String {
     if *total > 0 {
         text += &in_time(summary);
     }
-    text += &format!("\n  policy set {}\n", summary.policy_set);
+    text += &format!("\n  policy set {}", summary.policy_set);
+    if summary.archived > 0 {
+        text += &format!("; {} decided by the policies that decided them then", counted(summary.archived, "record"));
+    }
+    text.push('\n');
     text
 }
 

@@ -1,0 +1,67 @@
+//! `kt tokens export`.
+
+use std::io::Write;
+
+use anyhow::Context;
+use cedargate_tokens::{csv_header, csv_row};
+use clap::{Args, ValueEnum};
+
+use crate::answer::Answer;
+use crate::store::{StoreArg, block_on};
+use crate::token::filter::FilterArg;
+use crate::{stderr, stdout};
+
+const AFTER_HELP: &str = "\
+What would be a formula in a spreadsheet has an apostrophe before it. The head of the audit log is printed to standard
+error: kept with the export, it shows later that the log was not changed (`kt audit verify --head`).
+
+Examples:
+  kt tokens export --format csv > tokens.csv
+  kt tokens export --filter status=active";
+
+/// The forms of an export.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExportFormat {
+    /// Comma-separated values with a head.
+    Csv,
+}
+
+/// Writes what is known of tokens, without their keys.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Export {
+    /// In which form to write.
+    #[arg(short = 'o', long, visible_alias = "output", value_enum, default_value_t = ExportFormat::Csv)]
+    format: ExportFormat,
+    #[command(flatten)]
+    filter: FilterArg,
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+impl Export {
+    pub(crate) fn run(self) -> anyhow::Result<Answer> {
+        let ExportFormat::Csv = self.format;
+        let filter = self.filter.parse()?;
+        block_on(async {
+            let opened = self.store.open().await?;
+            let head = opened.tokens.audit_head().await?;
+            let at = opened.now();
+            let mut out = stdout::buffered();
+            writeln!(out, "{}", csv_header()).context(stdout::CANNOT_WRITE)?;
+            let mut after = Some(0);
+            while let Some(place) = after {
+                let (tokens, next) = opened.tokens.page(&filter, place).await?;
+                for token in &tokens {
+                    writeln!(out, "{}", csv_row(token, at)).context(stdout::CANNOT_WRITE)?;
+                }
+                after = next;
+            }
+            out.flush().context(stdout::CANNOT_WRITE)?;
+            if let Some(head) = head {
+                stderr::say(format_args!("audit head: {head}"));
+            }
+            Ok(Answer::Yes)
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! The token store that a command works with.
+
+use std::env;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use cedargate::model::Timestamp;
+use cedargate_gateway::config::Config;
+use cedargate_tokens::{Actor, Clock, Skew, SqliteOptions, SqliteStore, Store, Tokens};
+use clap::Args;
+
+/// The environment's name for the store.
+const STORE: &str = "CEDARGATE_STORE";
+
+/// The environment's name for the configuration.
+const CONFIG: &str = "CEDARGATE_CONFIG";
+
+/// The options `--store`, `--config` and `--accept-clock`.
+#[derive(Args, Debug)]
+pub(crate) struct StoreArg {
+    /// The file of the token store. Default: the one of the configuration, else `$CEDARGATE_STORE`,
+    /// else `cedargate/tokens.db` in `$XDG_DATA_HOME` or
+    /// `~/.local/share`.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// The gateway's configuration. What it says of store, policies, providers, models and the life of tokens holds
+    /// here too. Default: `$CEDARGATE_CONFIG`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on although the clock lies behind the times in the store: those are wrong.
+    #[arg(long)]
+    accept_clock: bool,
+}
+
+/// A store that is open.
+pub(crate) struct Opened {
+    /// The store itself.
+    pub(crate) store: Arc<dyn Store>,
+    /// What is done with tokens, in the name of whoever runs the command.
+    pub(crate) tokens: Tokens,
+}
+
+impl Opened {
+    /// The time of the store's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.tokens.now()
+    }
+}
+
+impl StoreArg {
+    /// Opens the store that is there.
+    pub(crate) async fn open(&self) -> anyhow::Result<Opened> {
+        self.open_with(SqliteOptions { create: false, ..SqliteOptions::default() }).await
+    }
+
+    /// Opens the store, and makes it where there is none.
+    pub(crate) async fn open_or_make(&self) -> anyhow::Result<Opened> {
+        self.open_with(SqliteOptions::default()).await
+    }
+
+    async fn open_with(&self, options: SqliteOptions) -> anyhow::Result<Opened> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(self.path()?, options).await?);
+        let skew = if self.accept_clock { Skew::Override } else { Skew::Refuse };
+        let clock = Arc::new(Clock::start(&*store, skew).await?);
+        let tokens = Tokens::new(Arc::clone(&store), clock, who()?);
+        Ok(Opened { store, tokens })
+    }
+
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = &self.store {
+            return Ok(path.clone());
+        }
+        match self.config()?.and_then(|config| config.store) {
+            Some(path) => Ok(path),
+            None => usual_path(),
+        }
+    }
+
+    /// The gateway's configuration, where one is named.
+    pub(crate) fn config(&self) -> anyhow::Result<Option<Config>> {
+        let Some(path) = self.config.clone().or_else(|| named(CONFIG)) else { return Ok(None) };
+        Config::load(&path).map(Some).context("the gateway's configuration cannot be used")
+    }
+}
+
+/// A path that the environment names.
+fn named(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Where tokens are kept unless somebody says otherwise.
+pub(crate) fn usual_path() -> anyhow::Result<PathBuf> {
+    if let Some(path) = named(STORE) {
+        return Ok(path);
+    }
+    // A relative path there is invalid, <https://specifications.freedesktop.org/basedir-spec/latest/>.
+    let data = named("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let data = data.or_else(|| named("HOME").map(|home| home.join(".local/share")));
+    let data =
+        data.ok_or_else(|| anyhow!("there is no `$HOME` to keep the token store in: name a file with `--store`"))?;
+    Ok(data.join("cedargate/tokens.db"))
+}
+
+/// Who runs the command, for the audit log: the name is what the environment says, the number is the system's.
+fn who() -> anyhow::Result<Actor> {
+    let user = rustix::process::getuid().as_raw();
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok()).unwrap_or_default();
+    let name: String = name.chars().filter(|c| c.is_alphanumeric() || "._-@".contains(*c)).take(64).collect();
+    Ok(Actor::new(format!("local:{name}({user})"))?)
+}
+
+/// Runs a command that waits for the store.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("the runtime cannot be started")?.block_on(work)
+}
