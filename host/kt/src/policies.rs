@@ -66,9 +66,9 @@ impl PoliciesArg {
     }
 }
 
-/// Builds a decision point for a bundle.
+/// Builds a decision point for a bundle. It remembers nothing: what a tool says is what the component said.
 pub(crate) fn build(bundle: Bundle, instances: usize) -> Result<Pdp, BuildError> {
-    start(builder(bundle, instances))
+    start(builder(bundle, instances).remember(0))
 }
 
 /// The settings of a decision point of a tool.

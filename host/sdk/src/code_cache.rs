@@ -17,7 +17,7 @@ use crate::error::EngineError;
 use crate::trusted::{Distrust, TrustedFolder};
 
 /// Starts every file, with the version of this layout.
-const MAGIC: &[u8; 16] = b"cedargate-code-1";
+const MAGIC: &[u8; 16] = b"cedargate-code-2";
 
 const DIGEST_BYTES: usize = 32;
 
@@ -58,7 +58,7 @@ impl CodeCache {
         Self { place: Place::None }
     }
 
-    fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         match &self.place {
             Place::None => None,
@@ -129,9 +129,10 @@ fn file_name(engine: &Engine, component: &str) -> String {
     format!("{}.code", hex(&compatibility.0.finalize()))
 }
 
-/// The name belongs to what is digested, so that a file under another name is not taken for this one.
+/// The name belongs to what is digested, so that a file under another name is not taken for this one. BLAKE3, since
+/// every start reads it all: on a machine without instructions for SHA-256 that would be most of the time of a start.
 fn digest(code: &[u8], name: &str) -> [u8; DIGEST_BYTES] {
-    Sha256::new().chain_update(name.as_bytes()).chain_update(code).finalize().into()
+    *blake3::Hasher::new().update(name.as_bytes()).update(code).finalize().as_bytes()
 }
 
 fn checked<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -257,7 +258,7 @@ mod tests {
         let mut flipped = good.clone();
         *flipped.last_mut().unwrap() ^= 1;
         let half = good.get(..good.len() / 2).unwrap();
-        for bad in [flipped.as_slice(), half, b"", b"cedargate-code-1", &[0; 4096]] {
+        for bad in [flipped.as_slice(), half, b"", b"cedargate-code-2", &[0; 4096]] {
             fs::write(&cached.file, bad).unwrap();
             assert!(!cached.loads());
         }

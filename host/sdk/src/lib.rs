@@ -71,6 +71,8 @@ mod reload;
 mod remembered;
 mod reply;
 mod retry;
+#[cfg(feature = "compiler")]
+mod set_cache;
 mod settings;
 mod stack;
 mod thread_number;

@@ -6,16 +6,21 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::bundle::Bundle;
+#[cfg(feature = "compiler")]
+use crate::code_cache::CodeCache;
 use crate::convert;
 use crate::decision::Decision;
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::info::PolicySetInfo;
 use crate::instance::{Bounds, Failure, Guest};
+use crate::limits::Limits;
 use crate::metrics::{Counter, Metrics};
 use crate::outcome::Outcome;
 use crate::pool::{Pool, Recipe};
 use crate::remembered::Remembered;
+#[cfg(feature = "compiler")]
+use crate::set_cache::SetCache;
 
 /// The versions of the contract that this host speaks start so.
 const CONTRACT: &str = "0.1.";
@@ -48,17 +53,15 @@ pub(crate) struct PolicySet {
     by_outcome: Vec<Counter>,
 }
 
-impl PolicySet {
-    /// Loads a bundle in a guest that is thrown away, since linear memory never shrinks, and restores its image in
-    /// the first instance that decides.
-    pub(crate) fn load(
-        runtime: &Arc<Runtime>,
-        bundle: &Bundle,
-        allowance: &Allowance,
-        metrics: &Metrics,
-    ) -> Result<Self, LoadError> {
-        let limits = bundle.limits();
-        let text = bundle.to_text()?;
+/// A set as an instance restores it, and its description.
+pub(crate) struct Compiled {
+    pub(crate) info: String,
+    pub(crate) image: Vec<u8>,
+}
+
+impl Compiled {
+    /// Loads a bundle in a guest that is thrown away, since linear memory never shrinks.
+    fn load(runtime: &Arc<Runtime>, bundle: &str, limits: &Limits, allowance: &Allowance) -> Result<Self, LoadError> {
         let bounds = Bounds {
             memory_bytes: allowance.load_memory_bytes,
             reply_bytes: size(limits.load_reply_bytes.unwrap_or(LOAD_REPLY_BYTES)),
@@ -66,11 +69,53 @@ impl PolicySet {
         let deadline = allowance.load_deadline;
         let mut guest = Guest::new(runtime, bounds, deadline)?;
         check_contract(&guest.abi(deadline)?)?;
-        let set = guest.load(&text, deadline)?.map_err(convert::load_error)?;
-        let info = guest.info(set, deadline)?;
-        let image = guest.image(set, deadline)?;
-        // Before the first instance that decides, so that the two do not hold memory at once.
-        drop(guest);
+        let set = guest.load(bundle, deadline)?.map_err(convert::load_error)?;
+        Ok(Self { info: guest.info(set, deadline)?, image: guest.image(set, deadline)? })
+    }
+}
+
+impl PolicySet {
+    /// Loads a bundle and restores its image in the first instance that decides.
+    pub(crate) fn load(
+        runtime: &Arc<Runtime>,
+        bundle: &Bundle,
+        allowance: &Allowance,
+        metrics: &Metrics,
+    ) -> Result<Self, LoadError> {
+        // The guest that loaded is gone by now: the two do not hold memory at once.
+        let compiled = Compiled::load(runtime, &bundle.to_text()?, &bundle.limits(), allowance)?;
+        Self::start(runtime, compiled, &bundle.limits(), allowance, metrics)
+    }
+
+    /// As [`load`](Self::load), and keeps what was loaded for the next start.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn load_kept(
+        runtime: &Arc<Runtime>,
+        bundle: &Bundle,
+        allowance: &Allowance,
+        metrics: &Metrics,
+        (cache, component): (&CodeCache, &str),
+    ) -> Result<Self, LoadError> {
+        let text = bundle.to_text()?;
+        let cache = SetCache::new(cache, component, &text);
+        if let Some(kept) = cache.load() {
+            match Self::start(runtime, kept, &bundle.limits(), allowance, metrics) {
+                Ok(set) => return Ok(set),
+                Err(error) => tracing::warn!(%error, "a policy set that was kept cannot be used: loading it again"),
+            }
+        }
+        let compiled = Compiled::load(runtime, &text, &bundle.limits(), allowance)?;
+        cache.store(&compiled);
+        Self::start(runtime, compiled, &bundle.limits(), allowance, metrics)
+    }
+
+    fn start(
+        runtime: &Arc<Runtime>,
+        Compiled { info, image }: Compiled,
+        limits: &Limits,
+        allowance: &Allowance,
+        metrics: &Metrics,
+    ) -> Result<Self, LoadError> {
         let info = PolicySetInfo::from_text(&info).map_err(|cause| LoadError::Contract { cause })?;
         let recipe = Recipe {
             runtime: Arc::clone(runtime),
@@ -79,7 +124,7 @@ impl PolicySet {
                 reply_bytes: size(limits.reply_bytes.unwrap_or(REPLY_BYTES)),
             },
             image,
-            restore_deadline: deadline,
+            restore_deadline: allowance.load_deadline,
             instances_max: allowance.instances_max,
         };
         let pool = Pool::new(recipe)?;
