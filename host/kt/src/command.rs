@@ -8,6 +8,7 @@ mod policy_bench;
 mod policy_check;
 mod policy_lock;
 mod replay;
+mod serve;
 mod tokens;
 mod usage;
 
@@ -32,7 +33,8 @@ Examples:
   kt authorize request.json                         why was this request denied?
   kt policy check ./policies                        what is wrong with these policies?
   kt tokens create --type access --name my-app      a token, its key, and what it may do
-  kt events tail --follow                           who asks for what, and what becomes of it";
+  kt events tail --follow                           who asks for what, and what becomes of it
+  kt serve --demo                                   a gateway to try, with three tokens";
 
 /// Asks cedargate for decisions: what may this API token do, and why?
 #[derive(Debug, Parser)]
@@ -64,6 +66,8 @@ enum Command {
     Usage(usage::Usage),
     /// Show who changed which token, and whether the log is whole.
     Audit(audit::Audit),
+    /// Run the gateway, a proxy for AI traffic that asks the policies about every request.
+    Serve(Box<serve::Serve>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,7 +83,9 @@ enum Policy {
 impl Cli {
     /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<Answer> {
-        stderr::log_if_asked();
+        if !matches!(self.command, Command::Serve(_)) {
+            stderr::log_if_asked();
+        }
         match self.command {
             Command::Authorize(command) => command.run(),
             Command::Replay(command) => command.run(),
@@ -91,6 +97,7 @@ impl Cli {
             Command::Events(command) => command.run(),
             Command::Usage(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Serve(command) => command.run(),
         }
     }
 }

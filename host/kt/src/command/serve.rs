@@ -1,0 +1,174 @@
+//! `kt serve`: the gateway.
+
+mod demo;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use cedargate_gateway::config::Config;
+use cedargate_gateway::{Options, Overrides, Running, start};
+use cedargate_tokens::{Clock, Skew, SqliteOptions, SqliteStore, Store};
+use clap::{Args, ValueEnum};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::answer::Answer;
+use crate::stderr;
+use crate::store::usual_path;
+
+/// The file of a demo's tokens, in a folder that is forgotten.
+const DEMO_STORE: &str = "demo.db";
+
+const AFTER_HELP: &str = "\
+Without `--config` the gateway has a built-in provider that answers with the caller's own words, so that everything can
+be tried at once. The log goes to standard error; `CEDARGATE_LOG` says how much (error, warn, info, debug, trace).
+
+SIGHUP reads configuration and policies again; a change of their files does so too, but a folder of policies is only
+taken as its `policies.lock` names it. SIGTERM and SIGINT end the gateway once its requests have ended.
+
+Examples:
+  kt serve --demo                                    three tokens, and what to do with them
+  kt serve --config gateway.toml
+  kt serve --config gateway.toml --check-config      what is wrong with this configuration?
+  kt serve --config gateway.toml --shadow ./next     what would these policies change?
+  kt serve --config gateway.toml --record day.jsonl  and then `kt replay day.jsonl`";
+
+/// Run the gateway: a proxy for AI traffic whose every admission is a decision of the policies.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Serve {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Check the configuration, say what is wrong with it, and end.
+    #[arg(long)]
+    check_config: bool,
+    /// The folder of the policies. Default: the policies that are built in.
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// The file in which tokens are kept. Default: as for `kt tokens`.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Where to listen, in place of the configuration's listeners.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where to serve `/healthz`, `/readyz` and `/metrics`.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// Candidate policies, decided beside those in force: events say what they would have changed.
+    #[arg(long, value_name = "DIR")]
+    shadow: Option<PathBuf>,
+    /// Record every decision, for `kt replay`; the policies that decided are kept beside it, in `FILE.bundles`.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Make three tokens and say what to try with them. Without `--store`, everything is forgotten at the end.
+    #[arg(long, conflicts_with = "config")]
+    demo: bool,
+    /// Start though the clock is behind the newest time of the store: believe the clock.
+    #[arg(long)]
+    accept_clock: bool,
+    /// How the log is written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> anyhow::Result<Answer> {
+        let overrides = self.overrides();
+        let config = match &self.config {
+            Some(path) => Config::load(path),
+            None => Ok(Config::default()),
+        };
+        let config = match config {
+            Ok(config) => overrides.apply(config),
+            Err(error) if self.check_config => {
+                stderr::say(format_args!("{error}"));
+                return Ok(Answer::No);
+            }
+            Err(error) => return Err(error).context("the gateway has no configuration"),
+        };
+        if self.check_config {
+            stderr::say(format_args!("the configuration is in order"));
+            return Ok(Answer::Yes);
+        }
+        log(self.log_format);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
+        runtime.block_on(self.serve(config, overrides))
+    }
+
+    fn overrides(&self) -> Overrides {
+        let mut overrides = Overrides::default();
+        overrides.listen = self.listen;
+        overrides.admin = self.admin;
+        overrides.policies.clone_from(&self.policies);
+        overrides.shadow.clone_from(&self.shadow);
+        overrides.store.clone_from(&self.store);
+        overrides.record.clone_from(&self.record);
+        overrides
+    }
+
+    async fn serve(self, mut config: Config, overrides: Overrides) -> anyhow::Result<Answer> {
+        let mut forgotten = None;
+        let path = match (&config.store, self.demo) {
+            (Some(path), _) => path.clone(),
+            (None, false) => usual_path()?,
+            (None, true) => {
+                forgotten.insert(tempfile::tempdir().context("no folder for the demo")?).path().join(DEMO_STORE)
+            }
+        };
+        if self.demo {
+            demo::choose_free_ports(&mut config, &overrides);
+        }
+        let skew = if self.accept_clock { Skew::Override } else { Skew::Refuse };
+        let running = open(config, self.config.clone(), overrides, &path, skew).await?;
+        for address in running.addresses() {
+            tracing::info!(%address, "listening");
+        }
+        if let Some(address) = running.admin_address() {
+            tracing::info!(%address, "health and metrics");
+        }
+        if self.demo {
+            demo::show(&running, &path).await?;
+        }
+        running.until_signalled().await.context("signals cannot be received")?;
+        running.shutdown().await;
+        drop(forgotten);
+        Ok(Answer::Yes)
+    }
+}
+
+async fn open(
+    config: Config,
+    config_path: Option<PathBuf>,
+    overrides: Overrides,
+    store: &Path,
+    skew: Skew,
+) -> anyhow::Result<Running> {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(store, SqliteOptions::default()).await?);
+    let clock = Arc::new(Clock::start(&*store, skew).await?);
+    let mut options = Options::new(config, store, clock);
+    options.config_path = config_path;
+    options.overrides = overrides;
+    Ok(start(options).await?)
+}
+
+/// Writes the log of a server, as much of it as the environment asks for.
+fn log(format: LogFormat) {
+    let level = stderr::level_asked().unwrap_or(LevelFilter::INFO);
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

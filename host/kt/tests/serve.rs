@@ -1,0 +1,268 @@
+//! `kt serve` as a stranger meets it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+fn kt(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kt"));
+    command.args(arguments).env("NO_COLOR", "1").env_remove("CEDARGATE_STORE");
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    kt(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A gateway in a process of its own.
+struct Gateway {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Gateway {
+    fn start(arguments: &[&str]) -> Self {
+        Self::logging(arguments, "error", Stdio::null())
+    }
+
+    /// With a log of this level, there.
+    fn logging(arguments: &[&str], level: &str, log: Stdio) -> Self {
+        let mut command = kt(arguments);
+        command.env("CEDARGATE_LOG", level).env("RUST_BACKTRACE", "full");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout }
+    }
+
+    /// What it says until a line holds this.
+    fn says_until(&mut self, mark: &str) -> String {
+        let mut said = String::new();
+        while !said.contains(mark) {
+            assert!(self.stdout.read_line(&mut said).unwrap() > 0, "it ended: {said}");
+        }
+        said
+    }
+
+    /// Ends it as a service manager does, and returns its exit code.
+    fn end(self) -> Option<i32> {
+        self.end_by("TERM")
+    }
+
+    fn end_by(mut self, signal: &str) -> Option<i32> {
+        let killed = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn chat(address: &str, secret: &str, model: &str) -> String {
+    let body = format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}");
+    let head = format!("authorization: Bearer {secret}\r\ncontent-type: application/json");
+    ask(address, "POST /v1/chat/completions", &head, &body)
+}
+
+fn ask(address: &str, line: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+/// The word behind another in a text.
+fn after<'t>(text: &'t str, mark: &str) -> &'t str {
+    let (_, rest) = text.split_once(mark).unwrap_or_else(|| panic!("no `{mark}` in {text}"));
+    rest.split_whitespace().next().unwrap()
+}
+
+/// The text behind a key of a JSON object in one line.
+fn quoted(line: &str, key: &str) -> String {
+    let (_, rest) = line.split_once(&format!("\"{key}\":\"")).unwrap_or_else(|| panic!("no `{key}` in {line}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_demo_does_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("demo.db").display().to_string();
+    let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &store];
+    let mut gateway = Gateway::start(&arguments);
+    let said = gateway.says_until("Ctrl-C");
+    let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+    let (app, scoped, runtime) =
+        (after(&said, "demo-app "), after(&said, "demo-scoped "), after(&said, "demo-runtime "));
+    assert!(said.contains(&format!("curl -s http://{address}/v1/chat/completions -H 'Authorization: Bearer {app}'")));
+
+    assert!(chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 200"), "an allow");
+    let denied = chat(&address, scoped, "gpt-4o");
+    assert!(denied.starts_with("HTTP/1.1 403") && denied.contains("model_not_allowed"), "{denied}");
+    assert!(chat(&address, scoped, "gpt-4o-mini").starts_with("HTTP/1.1 200"));
+    assert!(chat(&address, runtime, "gpt-4o").starts_with("HTTP/1.1 403"));
+    let revoked = output(&["tokens", "revoke", "--store", &store, "--name", "demo-app"]);
+    assert!(revoked.status.success(), "{}", text(&revoked.stderr));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 401") {
+        assert!(std::time::Instant::now() < deadline, "another process's revocation is seen within a second");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let secrets = [app, scoped, runtime].map(str::to_owned);
+    assert_eq!(gateway.end(), Some(0));
+    let events = output(&["events", "tail", "--store", &store, "--limit", "100"]);
+    let lines = text(&events.stdout);
+    assert!(lines.contains("INPUT openai chat/completions key:demo-app team:- PASS"), "{lines}");
+    assert!(lines.contains("key:demo-scoped"), "{lines}");
+    assert!(secrets.iter().all(|secret| !lines.contains(secret.as_str())));
+
+    // The same store again: the tokens are there, and get other secrets.
+    let mut again = Gateway::start(&arguments);
+    assert!(secrets.iter().skip(1).all(|secret| !again.says_until("Ctrl-C").contains(secret.as_str())));
+    assert_eq!(again.end(), Some(0));
+}
+
+#[test]
+fn a_configuration_is_checked_without_being_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, "[[models]]\nid = \"openai/gpt-4o\"\n").unwrap();
+    let path = file.display().to_string();
+    let refused = output(&["serve", "--config", &path, "--check-config"]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("there is no provider `openai`") && said.contains("gateway.toml:2:6"), "{said}");
+    std::fs::write(&file, "gateway_id = \"gw\"\n").unwrap();
+    assert_eq!(output(&["serve", "--config", &path, "--check-config"]).status.code(), Some(0));
+    let missing = Path::new("/nowhere/gateway.toml").display().to_string();
+    let said = output(&["serve", "--config", &missing]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(text(&said.stderr).contains("/nowhere/gateway.toml"));
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "not a database, but long enough that nobody takes it for an empty one").unwrap();
+    let path = file.display().to_string();
+    let said = output(&["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &path]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(text(&said.stderr).contains("notes.txt"), "{}", text(&said.stderr));
+}
+
+/// Everything that lies in a folder, as text.
+fn contents(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.push_str(&contents(&path)),
+            false => all.push_str(&String::from_utf8_lossy(&std::fs::read(&path).unwrap())),
+        }
+    }
+    all
+}
+
+#[test]
+fn a_crash_exports_and_logs_show_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (store, record) = (path("demo.db"), path("day.jsonl"));
+    let log = std::fs::File::create(path("log")).unwrap();
+    let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &store];
+    let mut gateway = Gateway::logging(&[&arguments[..], &["--record", &record]].concat(), "trace", log.into());
+    let said = gateway.says_until("Ctrl-C");
+    let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+    let logged = std::fs::read_to_string(path("log")).unwrap();
+    let admin = after(&logged, "health and metrics address=").to_owned();
+
+    let mut secrets: Vec<String> =
+        ["demo-app ", "demo-scoped ", "demo-runtime "].map(|name| after(&said, name).to_owned()).into();
+    let made = |arguments: &[&str]| text(&output(&[arguments, &["--store", &store]].concat()).stdout);
+    let created = made(&["tokens", "create", "--type", "access", "--name", "created", "--output", "json"]);
+    secrets.push(quoted(&created, "key"));
+    let rotated = made(&["tokens", "rotate", "--name", "demo-app", "--output", "json"]);
+    secrets.push(quoted(&rotated, "key"));
+    secrets.push("sk-client-of-another-system-0123456789".to_owned());
+    made(&["tokens", "revoke", "--name", "demo-scoped"]);
+
+    let mut seen = String::new();
+    for secret in &secrets {
+        seen.push_str(&chat(&address, secret, "gpt-4o"));
+        seen.push_str(&ask(&address, &format!("GET /v1/models?key={secret}"), &format!("x-api-key: {secret}"), ""));
+        seen.push_str(&ask(&address, &format!("GET /v1/{secret}"), &format!("authorization: {secret}"), ""));
+    }
+    seen.push_str(&ask(&admin, "GET /metrics", "accept: */*", ""));
+    assert_eq!(gateway.end_by("ABRT"), None, "it was killed");
+    for command in [
+        &["tokens", "export", "--format", "csv"][..],
+        &["tokens", "list", "--output", "json"],
+        &["tokens", "inspect", "--name", "demo-app", "--can"],
+        &["events", "tail", "--format", "json"],
+        &["usage", "demo-app"],
+        &["audit", "--format", "json"],
+        &["tokens", "create", "--name", "created"],
+    ] {
+        let output = output(&[command, &["--store", &store]].concat());
+        seen.push_str(&text(&output.stdout));
+        seen.push_str(&text(&output.stderr));
+    }
+    seen.push_str(&contents(folder.path()));
+    assert!(seen.contains("token_revoked") && seen.contains("cedargate_decisions_total"), "there was something to see");
+    for secret in &secrets {
+        // Two tokens may begin alike; the public part of a secret may be seen, the random part may not.
+        let random = secret.get(secret.len() - 24..).unwrap();
+        assert!(!seen.contains(random), "a secret is to be seen");
+    }
+}
+
+#[test]
+fn a_hangup_reads_policies_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = folder.path().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    for entry in std::fs::read_dir(built_in).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        // Without a lock, nobody knows when a change of the folder is whole: only who asks for it gets it.
+        if path.is_file() && name != "policies.lock" {
+            std::fs::copy(&path, policies.join(name)).unwrap();
+        }
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (store, policies) = (path("demo.db"), path("policies"));
+    let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &store];
+    let mut gateway = Gateway::start(&[&arguments[..], &["--policies", &policies]].concat());
+    let said = gateway.says_until("Ctrl-C");
+    let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+    let app = after(&said, "demo-app ");
+    assert!(chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 200"));
+    let forbid = "@id(\"nobody-chats\")\n@code(\"closed_today\")\nforbid (principal, action == Action::\"chat.completions\", resource);\n";
+    std::fs::write(Path::new(&policies).join("closed.cedar"), forbid).unwrap();
+    let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
+    assert!(hung_up.success());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !chat(&address, app, "gpt-4o").contains("closed_today") {
+        assert!(std::time::Instant::now() < deadline, "the new policies are in force at last");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(gateway.end(), Some(0));
+}
