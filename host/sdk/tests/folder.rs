@@ -28,6 +28,13 @@ fn only_a_bundles_files_are_read() {
 }
 
 #[test]
+fn the_default_policies_are_the_ones_that_their_lock_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").canonicalize().unwrap();
+    let read = Bundle::from_dir(&folder).unwrap_or_else(|error| panic!("`kt policy lock policies`: {error}"));
+    assert!(read.files().eq(Bundle::default_set().files()));
+}
+
+#[test]
 fn the_lock_names_what_differs() {
     let folder = folder();
     write_lock(folder.path()).unwrap();
