@@ -97,6 +97,9 @@ fn parse(text: &str) -> anyhow::Result<Record> {
     if text.is_empty() {
         bail!("it is empty: write one record, `kt authorize --help` shows one");
     }
+    if !text.starts_with('{') {
+        bail!("it is not an object in braces: `kt authorize --help` shows one");
+    }
     // Read as JSON first: its errors name the line, while a record by itself has only columns.
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Record>();
     if let Some(first) = values.next() {
