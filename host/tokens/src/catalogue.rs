@@ -16,9 +16,12 @@ pub struct Catalogue {
     groups: BTreeSet<String>,
 }
 
+/// What is said of a name that looks like no other.
+const ELSEWHERE: &str = "the gateway's configuration names those that there are";
+
 /// A name that the catalogue does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {kind} `{name}`{}", .near.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
+#[error("there is no {kind} `{name}`: {}", .near.as_ref().map_or_else(|| ELSEWHERE.to_owned(), |near| format!("did you mean `{near}`?")))]
 pub struct NotInCatalogue {
     /// `model`, `provider` or `group of models`.
     pub kind: &'static str,
@@ -136,6 +139,10 @@ mod tests {
         }
         assert_eq!(bound("gpt4o"), Err("there is no model `gpt4o`: did you mean `gpt-4o`?".to_owned()));
         assert_eq!(bound("opnai/*"), Err("there is no provider `opnai`: did you mean `openai`?".to_owned()));
-        assert_eq!(bound("claude-sonnet-4-5"), Err("there is no model `claude-sonnet-4-5`".to_owned()));
+        assert_eq!(
+            bound("claude-sonnet-4-5"),
+            Err("there is no model `claude-sonnet-4-5`: the gateway's configuration names those that there are"
+                .to_owned())
+        );
     }
 }

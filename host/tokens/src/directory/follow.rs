@@ -47,7 +47,7 @@ pub(super) async fn start<P: Send + Sync + 'static>(
     poll_every: Duration,
 ) -> Result<(), StoreError> {
     let mut seen = 0;
-    let begun = catch_up(&*store, &shared, &mut seen).await?;
+    let begun = catch_up(&store, &shared, &mut seen).await?;
     shared.fresh.note_read(begun);
     tokio::spawn(follow(store, Arc::downgrade(&shared), poll_every, seen));
     Ok(())
@@ -66,7 +66,7 @@ async fn follow<P: Send + Sync + 'static>(
         ticks.tick().await;
         // Nobody looks anything up any more.
         let Some(shared) = shared.upgrade() else { return };
-        match catch_up(&*store, &shared, &mut seen).await {
+        match catch_up(&store, &shared, &mut seen).await {
             Ok(begun) => {
                 shared.fresh.note_read(begun);
                 if failing {
@@ -84,19 +84,24 @@ async fn follow<P: Send + Sync + 'static>(
     }
 }
 
-/// Takes over every change after `seen`, and says when the last look began.
+/// Takes over every change after `seen`, and says when the last look began. At the start there are a million: while
+/// one page is taken over, the next is fetched.
 async fn catch_up<P: Send + Sync + 'static>(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     shared: &Shared<P>,
     seen: &mut i64,
 ) -> Result<u64, StoreError> {
-    loop {
-        let begun = shared.fresh.elapsed_ms();
-        let page = store.secrets_after(*seen, PAGE_TOKENS).await?;
-        let Some(last) = page.last().map(|secret| secret.revision) else { return Ok(begun) };
+    let mut begun = shared.fresh.elapsed_ms();
+    let mut page = store.secrets_after(*seen, PAGE_TOKENS).await?;
+    while let Some(last) = page.last().map(|secret| secret.revision) {
+        begun = shared.fresh.elapsed_ms();
+        let store = Arc::clone(store);
+        let next = tokio::spawn(async move { store.secrets_after(last, PAGE_TOKENS).await });
         take(shared, page)?;
         *seen = last;
+        page = next.await.map_err(|error| StoreError::Failed(error.to_string()))??;
     }
+    Ok(begun)
 }
 
 /// Takes over secrets of changed tokens.

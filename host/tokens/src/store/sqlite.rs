@@ -32,6 +32,9 @@ use place::Place;
 /// Connections that read. They never wait for the one that writes.
 const READERS: u32 = 3;
 
+/// Rows that a connection reads ahead of whoever takes them: with few, each is waited for by itself.
+const ROWS_BUFFERED: usize = 1_000;
+
 /// How to open a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
@@ -129,6 +132,7 @@ fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions
         .read_only(options.read_only)
         .busy_timeout(options.busy_timeout)
         .foreign_keys(true)
+        .row_buffer_size(ROWS_BUFFERED)
         .thread_name(|n| format!("cedargate-store-{n}"))
         .disable_statement_logging();
     if !options.read_only {
