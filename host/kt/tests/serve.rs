@@ -256,7 +256,8 @@ fn a_hangup_reads_policies_again() {
     let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
     let app = after(&said, "demo-app ");
     assert!(chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 200"));
-    let forbid = "@id(\"nobody-chats\")\n@code(\"closed_today\")\nforbid (principal, action == Action::\"chat.completions\", resource);\n";
+    let forbid = "@id(\"nobody-chats\")\n@code(\"closed_today\")\n\
+                  forbid (principal, action == Action::\"chat.completions\", resource);\n";
     std::fs::write(Path::new(&policies).join("closed.cedar"), forbid).unwrap();
     let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
     assert!(hung_up.success());
