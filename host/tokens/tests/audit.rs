@@ -1,4 +1,6 @@
-use cedargate_tokens::{ChainHash, Edit, Rotation, Selector, SqliteOptions, SqliteStore, Tampered, Update};
+use cedargate_tokens::{
+    ChainHash, Edit, Lookup, Rotation, Selector, SqliteOptions, SqliteStore, StoreError, Tampered, TokenError, Update,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -119,4 +121,16 @@ async fn the_log_goes_on_where_it_was_after_a_restart() {
     let read_only = SqliteOptions { read_only: true, ..SqliteOptions::default() };
     SqliteStore::open(path, read_only).await.unwrap();
     drop(folder);
+}
+
+#[tokio::test]
+async fn a_restriction_that_nobody_knows_is_not_overlooked() {
+    let stage = Stage::new().await;
+    let secret = stage.create("app").await;
+    // As a newer version would write it, or somebody by hand.
+    tamper(&stage, &["UPDATE tokens SET \"grant\" = json_set(\"grant\", '$.only_on_mondays', json('true'))"]).await;
+    let stage = Stage::in_folder(stage.close().await).await;
+    let Ok(Lookup::Found(entry)) = stage.directory.present(&secret) else { panic!("the secret is known") };
+    assert!(matches!(entry.profile(), Err(StoreError::Invalid(_))));
+    assert!(matches!(stage.tokens.find(&app()).await, Err(TokenError::Store(StoreError::Invalid(_)))));
 }

@@ -1,8 +1,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use cedargate_tokens::{Grant, NewToken, Rotation, Selector};
+use cedargate::model::Timestamp;
+use cedargate_tokens::{
+    BudgetKey, Event, EventFilter, Grant, NewToken, Owner, Recorder, RecorderOptions, Rotation, Selector, Unit,
+    Verdict, Window,
+};
 
 use crate::stage::{Stage, later, until};
 
@@ -41,6 +46,7 @@ async fn another_process() {
             println!("\nrotated {}", rotated.secret.expose());
         }
         "churn" => churn(&stage).await,
+        "use" => use_until_killed(&stage, name).await,
         _ => panic!("{task}"),
     }
 }
@@ -60,6 +66,21 @@ async fn churn(stage: &Stage) {
             println!("\nended {}", rotated.secret.expose());
         }
     }
+}
+
+/// Uses a token once, tells when that is written by itself, and waits.
+async fn use_until_killed(stage: &Stage, name: &str) {
+    stage.create(name).await;
+    let token = stage.tokens.find(&Selector::Name(name.to_owned())).await.unwrap();
+    let recorder = Recorder::start(Arc::clone(&stage.store), RecorderOptions::default());
+    let mut event = Event::new("req_1", stage.clock.now(), "chat.completions", Verdict::Allow);
+    event.token_id = Some(token.id.as_str().into());
+    event.secret_version = Some(1);
+    recorder.record(event);
+    recorder.spend(BudgetKey::at(Owner::Token(token.id.into()), Unit::Money, Window::Ever, stage.clock.now()), 5);
+    until("the write", async || !stage.store.events(&EventFilter::default(), None, 1).await.unwrap().is_empty()).await;
+    println!("\nwritten");
+    std::future::pending::<()>().await;
 }
 
 fn told(child: Child) -> String {
@@ -130,4 +151,21 @@ async fn what_was_acknowledged_survives_a_kill() {
         assert!(live.iter().all(|secret| stage.ask_at(secret, at) != "401 token_unknown"));
         assert!(stage.tokens.audit_verify(None).await.unwrap().is_ok());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_used_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = spawn("use app", folder.path());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while lines.next().unwrap().unwrap() != "written" {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let stage = Stage::in_folder(folder).await;
+    let token = stage.tokens.find(&Selector::Name("app".to_owned())).await.unwrap();
+    assert!(token.last_used_at.is_some());
+    let usage = stage.store.usage(&token.id, Timestamp::from_millis(0)).await.unwrap();
+    assert_eq!(usage.iter().map(|(_, count)| count.requests).sum::<u64>(), 1);
+    let spent = stage.store.spent(stage.clock.now()).await.unwrap();
+    assert_eq!(spent.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), [5]);
 }
