@@ -90,7 +90,7 @@ fn text(address: SocketAddr, app: &Secret, scoped: &Secret, runtime: &Secret, st
         ("What happened, who asked for it, and what became of it:", format!("{kt} events tail --store '{store}'")),
     ] {
         // Writing into a string does not fail.
-        let _ = if what.is_empty() { write!(text, "  {command}\n") } else { write!(text, "\n{what}\n  {command}\n") };
+        let _ = if what.is_empty() { writeln!(text, "  {command}") } else { writeln!(text, "\n{what}\n  {command}") };
     }
     text.push_str("\nCtrl-C ends it.");
     text
