@@ -25,9 +25,9 @@ pub(crate) enum Tokens {
     /// Change what a token may do, or how long it lives.
     Edit(edit::EditArgs),
     /// Switch a token off for now.
-    Disable(switch::Disable),
+    Disable(switch::Switch),
     /// Switch a token on again.
-    Enable(switch::Enable),
+    Enable(switch::Switch),
     /// Give a token a new key; the old one is accepted for a while.
     Rotate(rotate::Rotate),
     /// End tokens, or one key of a token, at once and for ever.
@@ -45,8 +45,8 @@ impl Tokens {
             Self::List(command) => command.run(),
             Self::Inspect(command) => command.run(),
             Self::Edit(command) => command.run(),
-            Self::Disable(command) => command.run(),
-            Self::Enable(command) => command.run(),
+            Self::Disable(command) => command.run(false),
+            Self::Enable(command) => command.run(true),
             Self::Rotate(command) => command.run(),
             Self::Revoke(command) => command.run(),
             Self::Export(command) => command.run(),

@@ -8,9 +8,9 @@ use crate::token::changed;
 use crate::token::choice::TokenArg;
 use crate::token::output::OutputArg;
 
-/// Switches a token off: its keys are denied with 401 until it is enabled.
+/// The token that is switched.
 #[derive(Args, Debug)]
-pub(crate) struct Disable {
+pub(crate) struct Switch {
     #[command(flatten)]
     token: TokenArg,
     #[command(flatten)]
@@ -19,34 +19,18 @@ pub(crate) struct Disable {
     output: OutputArg,
 }
 
-impl Disable {
-    pub(crate) fn run(self) -> anyhow::Result<Answer> {
+impl Switch {
+    /// Off: its keys are denied with 401 until it is on again.
+    pub(crate) fn run(self, on: bool) -> anyhow::Result<Answer> {
+        let selector = self.token.selector();
         block_on(async {
             let opened = self.store.open().await?;
-            let token = opened.tokens.disable(&self.token.selector()).await?;
-            changed::tell("disabled", &[token], opened.now(), self.output)?;
-            Ok(Answer::Yes)
-        })
-    }
-}
-
-/// Switches a token on again.
-#[derive(Args, Debug)]
-pub(crate) struct Enable {
-    #[command(flatten)]
-    token: TokenArg,
-    #[command(flatten)]
-    store: StoreArg,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-impl Enable {
-    pub(crate) fn run(self) -> anyhow::Result<Answer> {
-        block_on(async {
-            let opened = self.store.open().await?;
-            let token = opened.tokens.enable(&self.token.selector()).await?;
-            changed::tell("enabled", &[token], opened.now(), self.output)?;
+            let (done, token) = if on {
+                ("enabled", opened.tokens.enable(&selector).await?)
+            } else {
+                ("disabled", opened.tokens.disable(&selector).await?)
+            };
+            changed::tell(done, &[token], opened.now(), self.output)?;
             Ok(Answer::Yes)
         })
     }
