@@ -1,6 +1,7 @@
 //! The component in wasmtime, without the SDK between: every door of the contract, as any host sees it.
 
 use anyhow::Result;
+use std::sync::LazyLock;
 use wasmtime::component::{Component, Linker, ResourceAny};
 use wasmtime::{Config, Engine, Store};
 
@@ -25,7 +26,15 @@ pub struct Instance {
     plugin: Plugin,
 }
 
+/// Compiled once for all tests of a process.
+static SHARED: LazyLock<Compiled> = LazyLock::new(|| Compiled::new().expect("the component compiles"));
+
 impl Compiled {
+    /// A new instance of what is compiled once for all tests of this process.
+    pub fn shared_instance() -> Result<Instance> {
+        SHARED.instance()
+    }
+
     /// Compiles the built component.
     pub fn new() -> Result<Self> {
         let mut config = Config::new();
@@ -97,6 +106,18 @@ impl Instance {
     ) -> Result<Result<Decision, DecideError>> {
         let door = self.plugin.cedargate_authz_authz().principal();
         door.call_decide(&mut self.store, principal, at, request, counters).map_err(trap)
+    }
+
+    /// Decides a batch in numbers.
+    pub fn decide_many(
+        &mut self,
+        principal: ResourceAny,
+        at: i64,
+        requests: &[String],
+        counters: &[String],
+    ) -> Result<Vec<Result<Decision, DecideError>>> {
+        let door = self.plugin.cedargate_authz_authz().principal();
+        door.call_decide_many(&mut self.store, principal, at, requests, counters).map_err(trap)
     }
 
     /// Decides as one text.

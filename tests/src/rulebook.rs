@@ -1,7 +1,7 @@
 //! Generated bundles with profiles: policies that overlap, err, and use every part of the language over the
 //! facts of tokens and requests, with principals and requests that meet them, from one number.
 
-use crate::world::Dice;
+use crate::dice::Dice;
 use serde_json::{Value, json};
 
 /// A generated bundle, with who asks and what is asked.

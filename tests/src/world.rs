@@ -1,277 +1,100 @@
-//! Generated worlds for the general door: entities, policies, templates and requests that overlap, err and
-//! miss each other, from one number.
+//! A generated world for the general door: policies, templates, links, entities and calls that overlap, err and miss each
+//! other, with a schema or without.
 
 use serde_json::{Value, json};
 
-/// A generator of numbers: the same seed gives the same world on every machine.
-pub struct Dice(u64);
-
-impl Dice {
-    /// From a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number (SplitMix64).
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`.
-    pub fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.roll() % n.max(1) as u64).unwrap_or(0)
-    }
-
-    /// One of these.
-    pub fn pick<'p, T>(&mut self, from: &'p [T]) -> &'p T {
-        &from[self.below(from.len())]
-    }
-
-    /// True in `percent` of a hundred.
-    pub fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
-
 /// A generated world.
+#[derive(Debug, Clone)]
 pub struct World {
+    /// The schema, in Cedar's own language.
+    pub schema: Option<String>,
     /// Static policies, each with its id.
     pub policies: Vec<(String, String)>,
     /// Templates, each with its id.
     pub templates: Vec<(String, String)>,
-    /// Links: template, link, principal if the template has that slot, resource if it has that one.
-    pub links: Vec<(String, String, Option<Value>, Option<Value>)>,
-    /// Cedar's JSON entities.
+    /// Links of the templates.
+    pub links: Vec<Link>,
+    /// The set's own entities, as Cedar's JSON.
     pub entities: Value,
-    /// Requests: principal, action, resource, context.
-    pub requests: Vec<[Value; 4]>,
+    /// What is asked.
+    pub calls: Vec<Call>,
 }
 
-const STRINGS: [&str; 5] = ["", "a", "abc", "a*c", "é"];
-const LONGS: [i64; 6] = [0, 1, -1, 42, i64::MAX, i64::MIN];
-const ATTRIBUTES: [&str; 9] = ["n", "s", "b", "set", "rec", "peer", "ip", "dec", "at"];
-
-fn user(dice: &mut Dice) -> String {
-    format!("u{}", dice.below(5))
+/// A template link.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The template's id.
+    pub template: String,
+    /// The link's own id.
+    pub id: String,
+    /// What stands for `?principal`, where the template has it.
+    pub principal: Option<Value>,
+    /// What stands for `?resource`, where the template has it.
+    pub resource: Option<Value>,
 }
 
-fn uid(ty: &str, id: impl Into<String>) -> Value {
+/// A call of the general door.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who asks.
+    pub principal: Value,
+    /// What is to be done.
+    pub action: Value,
+    /// To what.
+    pub resource: Value,
+    /// The context, as Cedar's JSON.
+    pub context: Value,
+    /// Further entities, as Cedar's JSON.
+    pub entities: Value,
+    /// Whether request and entities must conform to the schema.
+    pub validate: bool,
+}
+
+impl World {
+    /// The text of the bundle.
+    pub fn bundle(&self) -> String {
+        let static_policy =
+            |(id, text): &(String, String)| json!({"name": format!("{id}.cedar"), "text": text, "id": id});
+        let template = |(id, text): &(String, String)| json!({"name": format!("{id}.cedar"), "text": format!("@id(\"{id}\")\n{text}")});
+        let policies = self.policies.iter().map(static_policy).chain(self.templates.iter().map(template));
+        let links: Value = self.links.iter().map(Link::json).collect();
+        let mut bundle = json!({"v": 1, "kind": "general", "policies": policies.collect::<Value>(),
+            "entities": {"name": "entities.json", "text": self.entities.to_string()},
+            "links": [{"name": "a.links.json", "text": links.to_string()}]});
+        if let Some(schema) = &self.schema {
+            bundle["schema"] = json!({"name": "schema.cedarschema", "text": schema});
+        }
+        bundle.to_string()
+    }
+}
+
+impl Link {
+    fn json(&self) -> Value {
+        let mut args = json!({});
+        for (slot, value) in [("?principal", &self.principal), ("?resource", &self.resource)] {
+            if let Some(value) = value {
+                args[slot] = value.clone();
+            }
+        }
+        json!({"template_id": self.template, "link_id": self.id, "args": args})
+    }
+}
+
+impl Call {
+    /// The text of the call.
+    pub fn text(&self) -> String {
+        json!({"v": 1, "principal": self.principal, "action": self.action, "resource": self.resource,
+            "context": self.context, "entities": self.entities, "validate": self.validate})
+        .to_string()
+    }
+}
+
+/// An entity by type and id, as Cedar's JSON.
+pub fn uid(ty: &str, id: impl Into<String>) -> Value {
     json!({"type": ty, "id": id.into()})
 }
 
-fn principal(dice: &mut Dice) -> Value {
-    match dice.below(8) {
-        0 => uid("Group", format!("g{}", dice.below(4))),
-        1 => uid("Ghost", "x"),
-        _ => uid("User", user(dice)),
-    }
-}
-
-fn resource(dice: &mut Dice) -> Value {
-    match dice.below(8) {
-        0 => uid("Folder", format!("f{}", dice.below(4))),
-        1 => uid("Doc", "missing"),
-        _ => uid("Doc", format!("d{}", dice.below(5))),
-    }
-}
-
-fn literal(uid: &Value) -> String {
-    format!("{}::{}", uid["type"].as_str().unwrap_or("User"), json!(uid["id"]))
-}
-
-fn attributes(dice: &mut Dice) -> Value {
-    let mut out = serde_json::Map::new();
-    for name in ATTRIBUTES {
-        if dice.chance(45) {
-            continue;
-        }
-        let value = match name {
-            "n" => json!(*dice.pick(&LONGS)),
-            "s" => json!(*dice.pick(&STRINGS)),
-            "b" => json!(dice.chance(50)),
-            "set" => json!((0..dice.below(4)).map(|_| *dice.pick(&LONGS)).collect::<Vec<_>>()),
-            "rec" => json!({"n": *dice.pick(&LONGS), "s": *dice.pick(&STRINGS)}),
-            "peer" => json!({"__entity": principal(dice)}),
-            "ip" => {
-                json!({"__extn": {"fn": "ip", "arg": *dice.pick(&["10.0.0.1", "10.0.0.0/8", "::1", "192.168.0.0/16"])}})
-            }
-            "dec" => json!({"__extn": {"fn": "decimal", "arg": *dice.pick(&["0.0", "1.5", "-2.25"])}}),
-            _ => json!({"__extn": {"fn": "datetime", "arg": *dice.pick(&["2026-01-01", "2026-04-23T12:45:00Z"])}}),
-        };
-        out.insert(name.to_owned(), value);
-    }
-    Value::Object(out)
-}
-
-fn entities(dice: &mut Dice) -> Value {
-    let mut out = Vec::new();
-    let mut add = |ty: &str, id: String, parents: Vec<Value>, dice: &mut Dice| {
-        out.push(json!({"uid": uid(ty, id), "attrs": attributes(dice), "parents": parents}));
-    };
-    for at in 0..4 {
-        let parents =
-            if at > 0 && dice.chance(50) { vec![uid("Group", format!("g{}", dice.below(at)))] } else { vec![] };
-        add("Group", format!("g{at}"), parents, dice);
-        let parents =
-            if at > 0 && dice.chance(50) { vec![uid("Folder", format!("f{}", dice.below(at)))] } else { vec![] };
-        add("Folder", format!("f{at}"), parents, dice);
-    }
-    for at in 0..5 {
-        if dice.chance(80) {
-            let parents = (0..dice.below(3)).map(|_| uid("Group", format!("g{}", dice.below(4)))).collect();
-            add("User", format!("u{at}"), parents, dice);
-        }
-        if dice.chance(80) {
-            let parents = (0..dice.below(3)).map(|_| uid("Folder", format!("f{}", dice.below(4)))).collect();
-            add("Doc", format!("d{at}"), parents, dice);
-        }
-    }
-    for action in ["read", "write"] {
-        out.push(json!({"uid": uid("Action", action), "attrs": {}, "parents": [uid("Action", "all")]}));
-    }
-    out.push(json!({"uid": uid("Action", "all"), "attrs": {}, "parents": []}));
-    Value::Array(out)
-}
-
-/// An expression of any type: most are right, some can only err.
-fn expression(dice: &mut Dice, depth: usize) -> String {
-    if depth == 0 || dice.chance(15) {
-        return leaf(dice);
-    }
-    let sub = |dice: &mut Dice| expression(dice, depth - 1);
-    match dice.below(22) {
-        0 | 1 => format!("({} && {})", boolean(dice, depth - 1), boolean(dice, depth - 1)),
-        2 | 3 => format!("({} || {})", boolean(dice, depth - 1), boolean(dice, depth - 1)),
-        4 => format!("!({})", boolean(dice, depth - 1)),
-        5 => format!("(if {} then {} else {})", boolean(dice, depth - 1), sub(dice), sub(dice)),
-        6 => format!("({} == {})", sub(dice), sub(dice)),
-        7 => format!("({} != {})", sub(dice), sub(dice)),
-        8 => format!("({} {} {})", sub(dice), dice.pick(&["<", "<=", ">", ">="]), sub(dice)),
-        9 => format!("({} {} {})", sub(dice), dice.pick(&["+", "-"]), sub(dice)),
-        10 => format!("({} * {})", sub(dice), dice.pick(&LONGS[..4])),
-        11 => format!("-({})", sub(dice)),
-        12 => format!("({} in {})", sub(dice), sub(dice)),
-        13 => format!("({} in [{}, {}])", variable(dice), literal(&principal(dice)), literal(&resource(dice))),
-        14 => format!("({} has {})", variable(dice), dice.pick(&ATTRIBUTES)),
-        15 => format!("({} like \"{}\")", sub(dice), dice.pick(&["*", "a*", "a\\*c", ""])),
-        16 => format!("({} is {})", variable(dice), dice.pick(&["User", "Group", "Doc"])),
-        17 => format!("[{}, {}].contains({})", sub(dice), sub(dice), sub(dice)),
-        18 => {
-            format!("{}.{}({})", variable_attribute(dice, "set"), dice.pick(&["containsAll", "containsAny"]), sub(dice))
-        }
-        19 => format!("{}.isInRange(ip(\"10.0.0.0/8\"))", variable_attribute(dice, "ip")),
-        20 => format!("{}.lessThan(decimal(\"1.0\"))", variable_attribute(dice, "dec")),
-        _ => format!(
-            "({} < {}.offset(duration(\"1h\")))",
-            variable_attribute(dice, "at"),
-            variable_attribute(dice, "at")
-        ),
-    }
-}
-
-/// Something that is a boolean more often than not.
-fn boolean(dice: &mut Dice, depth: usize) -> String {
-    match dice.below(8) {
-        0 => dice.pick(&["true", "false"]).to_string(),
-        // Long enough to be balanced at load, and mixed, so that precedence counts.
-        5 if depth > 0 => {
-            let first = boolean(dice, depth - 1);
-            (0..4 + dice.below(8))
-                .fold(first, |text, _| format!("{text} {} {}", dice.pick(&["&&", "||"]), boolean(dice, 0)))
-        }
-        1 => format!("({} has {})", variable(dice), dice.pick(&ATTRIBUTES)),
-        2 => {
-            let (var, attribute) = (variable(dice), *dice.pick(&ATTRIBUTES));
-            format!("({var} has {attribute} && {var}.{attribute} == {})", leaf(dice))
-        }
-        3 => format!("({} in {})", variable(dice), literal(&uid("Group", format!("g{}", dice.below(4))))),
-        4 => format!("({} == {})", variable(dice), variable(dice)),
-        _ => expression(dice, depth),
-    }
-}
-
-fn variable(dice: &mut Dice) -> &'static str {
-    dice.pick::<&str>(&["principal", "resource", "context", "action", "principal"])
-}
-
-fn variable_attribute(dice: &mut Dice, attribute: &str) -> String {
-    format!("{}.{attribute}", variable(dice))
-}
-
-fn leaf(dice: &mut Dice) -> String {
-    match dice.below(9) {
-        0 => dice.pick(&LONGS[..5]).to_string(),
-        1 => json!(*dice.pick(&["", "a", "abc"])).to_string(),
-        2 => dice.pick(&["true", "false"]).to_string(),
-        3 => literal(&principal(dice)),
-        4 => literal(&resource(dice)),
-        5 => variable(dice).to_owned(),
-        6 => format!("[{}]", dice.pick(&LONGS[..4])),
-        _ => format!("{}.{}", variable(dice), dice.pick(&ATTRIBUTES)),
-    }
-}
-
-fn scope(dice: &mut Dice, variable: &str, literals: fn(&mut Dice) -> Value, ty: &str) -> String {
-    match dice.below(7) {
-        0 => format!("{variable} == {}", literal(&literals(dice))),
-        1 => format!("{variable} in {}", literal(&literals(dice))),
-        2 => format!("{variable} is {ty}"),
-        3 => format!("{variable} is {ty} in {}", literal(&literals(dice))),
-        _ => variable.to_owned(),
-    }
-}
-
-fn action_scope(dice: &mut Dice) -> String {
-    match dice.below(6) {
-        0 => "action == Action::\"read\"".into(),
-        1 => "action in Action::\"all\"".into(),
-        2 => "action in [Action::\"write\", Action::\"read\"]".into(),
-        _ => "action".into(),
-    }
-}
-
-fn policy(dice: &mut Dice, principal_scope: String, resource_scope: String) -> String {
-    let effect = if dice.chance(60) { "permit" } else { "forbid" };
-    let mut out = format!("{effect}({principal_scope}, {}, {resource_scope})", action_scope(dice));
-    for _ in 0..dice.below(3) {
-        let keyword = if dice.chance(70) { "when" } else { "unless" };
-        out.push_str(&format!(" {keyword} {{ {} }}", boolean(dice, 3)));
-    }
-    out.push(';');
-    out
-}
-
-/// The world of a seed.
-pub fn world(seed: u64) -> World {
-    let dice = &mut Dice::new(seed);
-    let mut policies = Vec::new();
-    for at in 0..1 + dice.below(10) {
-        let (p, r) = (scope(dice, "principal", principal, "User"), scope(dice, "resource", resource, "Doc"));
-        policies.push((format!("p{at}"), policy(dice, p, r)));
-    }
-    let mut templates = Vec::new();
-    let mut links = Vec::new();
-    for at in 0..dice.below(3) {
-        let with_principal = dice.chance(70);
-        let p = if with_principal { "principal in ?principal".to_owned() } else { "principal".to_owned() };
-        let with_resource = !with_principal || dice.chance(50);
-        let r = if with_resource { "resource == ?resource".to_owned() } else { "resource".to_owned() };
-        templates.push((format!("t{at}"), policy(dice, p, r)));
-        for number in 0..dice.below(3) {
-            let slot = |with: bool, value: Value| with.then_some(value);
-            let (p, r) = (slot(with_principal, principal(dice)), slot(with_resource, resource(dice)));
-            links.push((format!("t{at}"), format!("t{at}-l{number}"), p, r));
-        }
-    }
-    let requests = (0..4)
-        .map(|_| {
-            let action = uid("Action", *dice.pick(&["read", "write", "read", "delete"]));
-            [principal(dice), action, resource(dice), attributes(dice)]
-        })
-        .collect();
-    World { policies, templates, links, entities: entities(dice), requests }
+/// The same in Cedar's language.
+pub fn literal(uid: &Value) -> String {
+    format!("{}::{}", uid["type"].as_str().unwrap_or_default(), json!(uid["id"]))
 }
