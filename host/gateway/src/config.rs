@@ -13,6 +13,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use cedargate_http::route::PathPrefix;
 use cedargate_tokens::{Allowance, Catalogue, Period};
 use http::Uri;
 use ipnet::IpNet;
@@ -80,10 +81,25 @@ pub struct Config {
 pub struct Listener {
     /// The address. Port 0 is any free one.
     pub address: SocketAddr,
-    /// The consumer group that requests here come from.
+    /// The consumer group that requests here come from, where no route says another.
     pub consumer_group: Option<String>,
+    /// Routes whose requests come from another group. No two have the same prefix.
+    pub routes: Vec<Route>,
     /// Proxies whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Some of the paths of a listener.
+///
+/// Nothing but the endpoint says which route a request takes: a client may write any `Host`, and would choose its
+/// group by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// Where its paths begin. Of several that hold, the longest counts.
+    pub path_prefix: PathPrefix,
+    /// The consumer group that requests there come from.
+    pub consumer_group: String,
 }
 
 /// A provider of models.
@@ -214,7 +230,7 @@ impl Listener {
     /// A listener without a consumer group that trusts no proxy.
     #[must_use]
     pub fn at(address: SocketAddr) -> Self {
-        Self { address, consumer_group: None, trusted_proxies: Vec::new() }
+        Self { address, consumer_group: None, routes: Vec::new(), trusted_proxies: Vec::new() }
     }
 }
 

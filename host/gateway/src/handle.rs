@@ -86,7 +86,7 @@ impl Gateway {
         story.asks(&asked);
         self.identify_again(&mut identity)?;
         story.who_is(identity.who.clone());
-        let mut facts = Facts { client_ip: Some(client_ip), ..place.facts.clone() };
+        let mut facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).clone() };
         let amounts = amounts(&live, &asked, received.bytes.len());
         let (admission, reservation) = self.admit(&live, &identity.who, &mut facts, &asked, amounts, story)?;
         match asked.endpoint() {

@@ -1,5 +1,6 @@
 //! What a configuration comes to at work. A reload replaces it whole.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use cedargate_http::catalogue::{Candidate, ModelTable, ModelTableError, Unlisted
 use cedargate_http::client_ip::TrustedProxies;
 use cedargate_http::extract;
 use cedargate_http::facts::Facts;
+use cedargate_http::route::{PathPrefix, Route};
 use cedargate_tokens::{Allowance, Catalogue};
 
-use crate::config::{Config, Listener, Model, Provider};
+use crate::config::{self, Config, Listener, Model, Provider};
 use crate::pass_through::Prefixes;
 use crate::upstream::Upstream;
 
@@ -39,10 +41,12 @@ pub(crate) struct Live {
     places: Vec<Place>,
 }
 
-/// What is known of a request by the listener that it came to.
+/// What is known of a request by the listener that it came to, and by its route.
 pub(crate) struct Place {
     pub(crate) trusted: TrustedProxies,
-    pub(crate) facts: Facts,
+    /// The longest prefix first.
+    routes: Vec<(PathPrefix, Facts)>,
+    facts: Facts,
 }
 
 impl Live {
@@ -96,15 +100,25 @@ impl Live {
 
 impl Place {
     fn new(config: &Config, listener: &Listener) -> Self {
-        let text = |text: &Option<String>| text.as_deref().map(Arc::from);
+        let facts = |consumer_group: Option<&str>| Facts {
+            gateway_id: Some(config.gateway_id.as_str().into()),
+            consumer_group: consumer_group.map(Arc::from),
+            org_id: config.org_id.as_deref().map(Arc::from),
+            ..Facts::default()
+        };
+        let of_route = |route: &config::Route| (route.path_prefix.clone(), facts(Some(&route.consumer_group)));
+        let mut routes: Vec<_> = listener.routes.iter().map(of_route).collect();
+        routes.sort_by_key(|(prefix, _)| Reverse(prefix.as_str().len()));
         Self {
             trusted: TrustedProxies::new(listener.trusted_proxies.iter().copied()),
-            facts: Facts {
-                gateway_id: Some(config.gateway_id.as_str().into()),
-                consumer_group: text(&listener.consumer_group),
-                org_id: text(&config.org_id),
-                ..Facts::default()
-            },
+            routes,
+            facts: facts(listener.consumer_group.as_deref()),
         }
+    }
+
+    /// What is known of a request that took this route.
+    pub(crate) fn facts(&self, route: &Route) -> &Facts {
+        let of_route = self.routes.iter().find(|(prefix, _)| prefix.holds(route));
+        of_route.map_or(&self.facts, |(_, facts)| facts)
     }
 }

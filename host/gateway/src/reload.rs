@@ -50,13 +50,14 @@ pub(crate) struct Reloader {
     gateway: Arc<Gateway>,
     config_path: Option<PathBuf>,
     overrides: Overrides,
-    listeners: Vec<Listener>,
     /// Held while something is reloaded, so that two reloads do not mix.
     loaded: Mutex<Loaded>,
 }
 
-/// The policies in force.
+/// What is in force.
 struct Loaded {
+    /// Where is listened, with what is known of requests there.
+    listeners: Vec<Listener>,
     /// As their authors wrote them.
     bundle: Bundle,
     /// With the teams and groups of the configuration.
@@ -74,8 +75,8 @@ impl Reloader {
         merged: Bundle,
     ) -> Self {
         let listeners = gateway.live.load().config.listeners.clone();
-        let loaded = Mutex::new(Loaded { bundle, merged, shadow: None });
-        Self { gateway, config_path, overrides, listeners, loaded }
+        let loaded = Mutex::new(Loaded { listeners, bundle, merged, shadow: None });
+        Self { gateway, config_path, overrides, loaded }
     }
 
     /// The file and the folders to watch.
@@ -125,7 +126,8 @@ impl Reloader {
             false => loaded.bundle.clone(),
         };
         let merged = policies::merge(&bundle, &config)?;
-        let live = Live::new(config, &self.listeners, policies::groups(&merged))?;
+        let listeners = placed(&loaded.listeners, &config);
+        let live = Live::new(config, &listeners, policies::groups(&merged))?;
         if merged.lock_text() != loaded.merged.lock_text() {
             let report = self.gateway.pdp.reload(merged.clone()).await?;
             if let Some(recording) = &self.gateway.recording {
@@ -135,6 +137,7 @@ impl Reloader {
             loaded.merged = merged;
         }
         loaded.bundle = bundle;
+        loaded.listeners = listeners;
         if changed.config {
             self.warn_of_restarts(&before.config, &live.config);
             tracing::info!("the configuration was read again");
@@ -179,6 +182,19 @@ impl Reloader {
             tracing::warn!("addresses, store and recording change with a restart");
         }
     }
+}
+
+/// The listeners that are there, with what the configuration says of them now. One that it does not name any more stays
+/// as it was: addresses change with a restart.
+fn placed(listeners: &[Listener], config: &Config) -> Vec<Listener> {
+    let now = |(number, there): (usize, &Listener)| {
+        let is_it = |other: &&Listener| other.address == there.address;
+        // Any free port is the address of several.
+        let elsewhere = || config.listeners.iter().filter(|other| other.address.port() != 0).find(is_it);
+        let named = config.listeners.get(number).filter(is_it).or_else(elsewhere);
+        named.unwrap_or(there).clone()
+    };
+    listeners.iter().enumerate().map(now).collect()
 }
 
 /// Nobody waits for the candidates.

@@ -3,6 +3,7 @@
 mod dialect;
 mod endpoint;
 mod path;
+mod prefix;
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use http::{HeaderMap, Method};
 pub use dialect::{ANTHROPIC_VERSION, Dialect};
 pub use endpoint::{Action, BodyForms, Endpoint};
 pub(crate) use path::is_well_encoded;
+pub use prefix::{PathPrefix, PathPrefixError};
 
 use crate::catalogue::ModelId;
 use crate::reply::{Invalid, Refusal};

@@ -1,19 +1,19 @@
 //! From the text to a configuration in which everything holds together.
 
 mod bounds;
+mod listeners;
 mod models;
 mod providers;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use cedargate_tokens::Period;
-use ipnet::IpNet;
 
 use super::ids::is_name;
 use super::problem::{ConfigError, Finder};
-use super::raw::{RawAdmin, RawConfig, RawListener, Text};
-use super::{Config, DEFAULT_ADMIN, DEFAULT_GATEWAY_ID, Listener};
+use super::raw::{RawAdmin, RawConfig, Text};
+use super::{Config, DEFAULT_ADMIN, DEFAULT_GATEWAY_ID};
 
 /// Reads and checks a text.
 pub(super) fn read(text: &str, file: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -122,55 +122,5 @@ impl Checker<'_, '_> {
                 None
             }
         }
-    }
-
-    fn address(&mut self, text: &Text) -> Option<SocketAddr> {
-        match text.get_ref().parse() {
-            Ok(address) => Some(address),
-            Err(_) => {
-                self.finder.at(
-                    text.span(),
-                    format!("`{}` is not an address to listen at", text.get_ref().escape_debug()),
-                    "write an IP address and a port, for example `127.0.0.1:41002` or `[::]:41002`",
-                );
-                None
-            }
-        }
-    }
-
-    fn listeners(&mut self, raw: Vec<RawListener>, others: &[Option<SocketAddr>]) -> Vec<Listener> {
-        let mut listeners: Vec<Listener> = Vec::new();
-        for RawListener { address: text, consumer_group, trusted_proxies } in raw {
-            let Some(address) = self.address(&text) else { continue };
-            let taken = listeners
-                .iter()
-                .map(|listener| listener.address)
-                .chain(others.iter().copied().flatten())
-                .any(|other| other == address);
-            if taken && address.port() != 0 {
-                self.finder.at(
-                    text.span(),
-                    format!("`{address}` stands twice"),
-                    "give every listener, `admin` and `control` an address of its own",
-                );
-            }
-            let consumer_group = consumer_group.and_then(|group| self.name(&group));
-            let trusted_proxies = trusted_proxies.iter().filter_map(|network| self.network(network)).collect();
-            listeners.push(Listener { address, consumer_group, trusted_proxies });
-        }
-        listeners
-    }
-
-    fn network(&mut self, text: &Text) -> Option<IpNet> {
-        let network = text.get_ref();
-        let parsed = network.parse::<IpNet>().ok().or_else(|| network.parse::<IpAddr>().ok().map(IpNet::from));
-        if parsed.is_none() {
-            self.finder.at(
-                text.span(),
-                format!("`{}` is not a network", network.escape_debug()),
-                "write an address or a network, for example `10.0.0.0/8`",
-            );
-        }
-        parsed.map(|network| network.trunc())
     }
 }

@@ -44,6 +44,15 @@ pub(super) struct RawListener {
     pub(super) consumer_group: Option<Text>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Text>,
+    #[serde(default)]
+    pub(super) routes: Vec<RawRoute>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    pub(super) path_prefix: Text,
+    pub(super) consumer_group: Text,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cedargate_gateway::config::{Config, ConfigError, Dialect};
+use cedargate_gateway::config::{Config, ConfigError, Dialect, Route};
 
 fn mistakes(text: &str) -> String {
     match Config::parse(text, "gateway.toml", Path::new("")) {
@@ -23,9 +23,14 @@ store = "/var/lib/cedargate/store.db"
 address = "127.0.0.1:41002"
 consumer_group = "web"
 trusted_proxies = ["10.0.0.0/8", "192.168.1.7"]
+routes = [{ path_prefix = "/v1/embeddings", consumer_group = "batch" }]
 
 [[listeners]]
 address = "[::1]:41004"
+
+[[listeners.routes]]
+path_prefix = "/v1/messages"
+consumer_group = "agents"
 
 [admin]
 address = "127.0.0.1:9000"
@@ -71,6 +76,12 @@ first_byte_ms = 120000
     assert_eq!(config.limits.body_bytes, 1 << 20);
     assert_eq!(config.timeouts.first_byte.as_secs(), 120);
     assert_eq!(config.listeners[0].trusted_proxies.len(), 2);
+    let routes = |listener: usize| {
+        let of_one = |route: &Route| (route.path_prefix.to_string(), route.consumer_group.clone());
+        config.listeners[listener].routes.iter().map(of_one).collect::<Vec<_>>()
+    };
+    assert_eq!(routes(0), [("/v1/embeddings".to_owned(), "batch".to_owned())]);
+    assert_eq!(routes(1), [("/v1/messages".to_owned(), "agents".to_owned())]);
 }
 
 #[test]
@@ -99,6 +110,32 @@ fn every_mistake_is_found_and_said_once() {
         ("[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners]]\naddress = \"127.0.0.1:1\"", "stands twice"),
         ("[[listeners]]\naddress = \"127.0.0.1:41003\"", "stands twice"),
         ("[[listeners]]\naddress = \"127.0.0.1:1\"\ntrusted_proxies = [\"10/8\"]", "not a network"),
+        ("[[listeners]]\naddress = \"127.0.0.1:1\"\nroutes = [{ path_prefix = \"/v1/chat\" }]", "missing field"),
+        (
+            "[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners.routes]]\npath_prefix = \"/v1/chats\"\n\
+             consumer_group = \"web\"",
+            "`/v1/chats` cannot be a path prefix",
+        ),
+        (
+            "[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners.routes]]\npath_prefix = \"/v1/models/gpt-4o\"\n\
+             consumer_group = \"web\"",
+            "none from the model's name on",
+        ),
+        (
+            "[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners.routes]]\npath_prefix = \"/v1\"\n\
+             consumer_group = \"web \"",
+            "cannot be an id",
+        ),
+        (
+            "[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners.routes]]\nhost = \"a.example\"\n\
+             consumer_group = \"web\"",
+            "unknown field `host`",
+        ),
+        (
+            "[[listeners]]\naddress = \"127.0.0.1:1\"\nroutes = [{ path_prefix = \"/v1\", consumer_group = \"a\" }, \
+             { path_prefix = \"/v1\", consumer_group = \"b\" }]",
+            "`/v1` stands twice",
+        ),
         ("[providers.OpenAI]\ndialect = \"openai\"\nbase_url = \"https://a.com\"", "cannot be the id of a provider"),
         ("[providers.a]\ndialect = \"opnai\"\nbase_url = \"https://a.com\"", "not a dialect"),
         ("[providers.a]\ndialect = \"openai\"", "has no `base_url`"),

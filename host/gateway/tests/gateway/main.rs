@@ -22,6 +22,7 @@ mod pass_through;
 mod provider;
 mod recording;
 mod reloads;
+mod routes;
 mod secrets;
 mod shadows;
 mod stores;

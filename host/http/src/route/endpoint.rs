@@ -110,6 +110,29 @@ pub enum Endpoint {
     GeminiCountTokens,
 }
 
+/// All of them.
+const ALL: [Endpoint; 19] = [
+    Endpoint::Probe,
+    Endpoint::ModelsList,
+    Endpoint::ModelsRead,
+    Endpoint::ChatCompletions,
+    Endpoint::Completions,
+    Endpoint::Responses,
+    Endpoint::Embeddings,
+    Endpoint::ImagesGenerations,
+    Endpoint::ImagesEdits,
+    Endpoint::ImagesVariations,
+    Endpoint::AudioSpeech,
+    Endpoint::AudioTranscriptions,
+    Endpoint::AudioTranslations,
+    Endpoint::Messages,
+    Endpoint::CountTokens,
+    Endpoint::GenerateContent,
+    Endpoint::StreamGenerateContent,
+    Endpoint::EmbedContent,
+    Endpoint::GeminiCountTokens,
+];
+
 const MODELS: &str = "/v1/models/";
 const DEPLOYMENTS: &str = "/openai/deployments/";
 const GEMINI_MODELS: &str = "/v1beta/models/";
@@ -254,18 +277,40 @@ impl Endpoint {
     /// The path at a provider that speaks this dialect.
     pub(super) fn path_for(self, dialect: Dialect, model: &str) -> Cow<'static, str> {
         match (self, dialect) {
-            (Self::Probe, _) => "/".into(),
-            (Self::ModelsList, _) => "/v1/models".into(),
             (Self::ModelsRead, _) => format!("{MODELS}{}", path::segment(model)).into(),
             (_, Dialect::Azure) => format!("{DEPLOYMENTS}{}/{}", path::segment(model), self.label()).into(),
             (_, Dialect::Gemini) => format!("{GEMINI_MODELS}{}:{}", path::segment(model), self.label()).into(),
-            (Self::Messages, _) => "/v1/messages".into(),
-            (Self::CountTokens, _) => "/v1/messages/count_tokens".into(),
-            (Self::ChatCompletions, _) => "/v1/chat/completions".into(),
-            (Self::Completions, _) => "/v1/completions".into(),
-            (Self::Responses, _) => "/v1/responses".into(),
-            (Self::Embeddings, _) => "/v1/embeddings".into(),
-            _ => format!("/v1/{}", self.label()).into(),
+            _ => self.fixed_path(dialect).into(),
         }
+    }
+
+    /// The part of its path that no client writes: all of it, or what stands before the model's name.
+    pub(super) const fn fixed_path(self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (_, Dialect::Azure) => "/openai/deployments",
+            (_, Dialect::Gemini)
+            | (Self::GenerateContent | Self::StreamGenerateContent | Self::EmbedContent | Self::GeminiCountTokens, _) => {
+                "/v1beta/models"
+            }
+            (Self::Probe, _) => "/",
+            (Self::ModelsList | Self::ModelsRead, _) => "/v1/models",
+            (Self::ChatCompletions, _) => "/v1/chat/completions",
+            (Self::Completions, _) => "/v1/completions",
+            (Self::Responses, _) => "/v1/responses",
+            (Self::Embeddings, _) => "/v1/embeddings",
+            (Self::ImagesGenerations, _) => "/v1/images/generations",
+            (Self::ImagesEdits, _) => "/v1/images/edits",
+            (Self::ImagesVariations, _) => "/v1/images/variations",
+            (Self::AudioSpeech, _) => "/v1/audio/speech",
+            (Self::AudioTranscriptions, _) => "/v1/audio/transcriptions",
+            (Self::AudioTranslations, _) => "/v1/audio/translations",
+            (Self::Messages, _) => "/v1/messages",
+            (Self::CountTokens, _) => "/v1/messages/count_tokens",
+        }
+    }
+
+    /// The fixed paths of all endpoints in all dialects.
+    pub(super) fn fixed_paths() -> impl Iterator<Item = &'static str> {
+        [Dialect::OpenAi, Dialect::Azure].into_iter().flat_map(|dialect| ALL.map(|it| it.fixed_path(dialect)))
     }
 }

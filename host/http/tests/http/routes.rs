@@ -1,7 +1,7 @@
 //! Which endpoint a request is for. What is not in the table does not exist.
 
 use cedargate_http::reply::{Invalid, Refusal};
-use cedargate_http::route::{Dialect, Endpoint, Route};
+use cedargate_http::route::{Dialect, Endpoint, PathPrefix, Route};
 use http::{HeaderMap, HeaderValue, Method};
 
 fn route(method: &str, path: &str) -> Result<(Endpoint, Dialect, Option<String>), Refusal> {
@@ -195,5 +195,79 @@ fn a_path_for_a_provider_hides_nothing_in_a_model() {
     for (method, path, model, expected) in paths {
         let route = Route::of(&method.parse::<Method>().unwrap(), path, &HeaderMap::new()).unwrap();
         assert_eq!(route.path_for(model), expected);
+    }
+}
+
+#[test]
+fn a_prefix_holds_what_its_segments_say_and_no_spelling_changes_that() {
+    let holds = |prefix: &str, method: &str, path: &str| {
+        let route = Route::of(&method.parse().unwrap(), path, &HeaderMap::new()).unwrap();
+        prefix.parse::<PathPrefix>().unwrap_or_else(|_| panic!("{prefix} is one")).holds(&route)
+    };
+    for (prefix, method, path) in [
+        ("/v1", "POST", "/v1/chat/completions"),
+        ("/v1/chat", "POST", "/v1/chat/completions"),
+        ("/v1/chat/completions", "POST", "/v1/chat/completions"),
+        ("/v1/completions", "POST", "/v1/completions"),
+        ("/v1/responses", "POST", "/v1/responses"),
+        ("/v1/embeddings", "POST", "/v1/embeddings"),
+        ("/v1/images", "POST", "/v1/images/generations"),
+        ("/v1/images/edits", "POST", "/v1/images/edits"),
+        ("/v1/images/variations", "POST", "/v1/images/variations"),
+        ("/v1/audio/speech", "POST", "/v1/audio/speech"),
+        ("/v1/audio/transcriptions", "POST", "/v1/audio/transcriptions"),
+        ("/v1/audio/translations", "POST", "/v1/audio/translations"),
+        ("/v1/messages", "POST", "/v1/messages"),
+        ("/v1/messages", "POST", "/v1/messages/count_tokens"),
+        ("/v1/messages/count_tokens", "POST", "/v1/messages/count_tokens"),
+        ("/v1/models", "GET", "/v1/models"),
+        ("/v1/models", "GET", "/v1/models/gpt-4o"),
+        ("/v1/models", "GET", "/v1/models/%67pt-4o"),
+        ("/openai", "POST", "/openai/deployments/gpt-4o/chat/completions"),
+        ("/openai/deployments", "POST", "/openai/deployments/%67pt-4o/embeddings"),
+        ("/v1beta", "POST", "/v1beta/models/g:generateContent"),
+        ("/v1beta/models", "POST", "/v1beta/models/g:embedContent"),
+    ] {
+        assert!(holds(prefix, method, path), "{prefix} {path}");
+    }
+    for (prefix, method, path) in [
+        ("/v1", "POST", "/v1beta/models/g:generateContent"),
+        ("/v1/chat", "POST", "/v1/completions"),
+        ("/v1/completions", "POST", "/v1/chat/completions"),
+        ("/v1/messages/count_tokens", "POST", "/v1/messages"),
+        ("/v1/embeddings", "POST", "/openai/deployments/gpt-4o/embeddings"),
+        ("/v1/chat", "GET", "/v1/models/chat/completions"),
+    ] {
+        assert!(!holds(prefix, method, path), "{prefix} {path}");
+    }
+    // A client's header changes how it is answered, and not where it came in.
+    let mut headers = HeaderMap::new();
+    headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    let list = Route::of(&Method::GET, "/v1/models", &headers).unwrap();
+    assert!("/v1/models".parse::<PathPrefix>().unwrap().holds(&list));
+}
+
+#[test]
+fn a_prefix_that_no_path_has_is_refused() {
+    for text in [
+        "",
+        "/",
+        "v1",
+        "/v1/",
+        "//v1",
+        "/v1//chat",
+        "/v1/ch",
+        "/V1/chat",
+        "/v1/./chat",
+        "/v1/%63hat",
+        "/v1/files",
+        "/v1/chat/completions/x",
+        "/v1/chat/completions?x",
+        "/v1/models/gpt-4o",
+        "/openai/deployments/gpt-4o",
+        "/v1beta/models/g:generateContent",
+        "*",
+    ] {
+        assert!(text.parse::<PathPrefix>().is_err(), "{text}");
     }
 }
