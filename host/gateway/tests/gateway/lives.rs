@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cedargate_tokens::{Period, Rotation, Selector};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
@@ -17,12 +18,10 @@ fn named(name: &str) -> Selector {
     Selector::Name(name.to_owned())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_token_is_rejected_at_once_and_its_stream_goes_on() {
-    let go_on = Arc::new(Notify::new());
-    let gate = Arc::clone(&go_on);
-    let provider = Provider::doing(move |mut stream, _| {
-        let gate = Arc::clone(&gate);
+/// A provider that sends the first event of a stream, and the last one once it is told to.
+async fn streaming(go_on: Arc<Notify>) -> Provider {
+    Provider::doing(move |mut stream, _| {
+        let gate = Arc::clone(&go_on);
         async move {
             let first = [provider::STREAM_HEAD, &provider::chunk("data: {\"choices\":[{}]}\n\n")].concat();
             stream.write_all(first.as_bytes()).await.unwrap();
@@ -31,15 +30,26 @@ async fn a_revoked_token_is_rejected_at_once_and_its_stream_goes_on() {
             stream.write_all(rest.as_bytes()).await.unwrap();
         }
     })
-    .await;
-    let world = World::with(&provider::tables(&provider)).await;
-    let secret = world.secret("streaming").await;
+    .await
+}
+
+/// The body of a chat that is streamed.
+async fn open(world: &World, secret: &str) -> Incoming {
     let mut body = chat("m");
     body["stream"] = json!(true);
     let bearer = format!("Bearer {secret}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let request = world.client.request(Method::POST, "/v1/chat/completions", &headers, &body.to_string());
-    let mut stream = world.client.open(request).await.into_body();
+    world.client.open(request).await.into_body()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_is_rejected_at_once_and_its_stream_goes_on() {
+    let go_on = Arc::new(Notify::new());
+    let provider = streaming(Arc::clone(&go_on)).await;
+    let world = World::with(&provider::tables(&provider)).await;
+    let secret = world.secret("streaming").await;
+    let mut stream = open(&world, &secret).await;
     let first = stream.frame().await.unwrap().unwrap().into_data().unwrap();
     assert!(first.starts_with(b"data: "));
 
@@ -110,26 +120,10 @@ async fn a_token_that_is_revoked_while_its_request_arrives_is_revoked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_waits_for_the_stream_in_flight() {
     let go_on = Arc::new(Notify::new());
-    let gate = Arc::clone(&go_on);
-    let provider = Provider::doing(move |mut stream, _| {
-        let gate = Arc::clone(&gate);
-        async move {
-            let first = [provider::STREAM_HEAD, &provider::chunk("data: 1\n\n")].concat();
-            stream.write_all(first.as_bytes()).await.unwrap();
-            gate.notified().await;
-            let rest = [provider::chunk("data: [DONE]\n\n"), "0\r\n\r\n".to_owned()].concat();
-            stream.write_all(rest.as_bytes()).await.unwrap();
-        }
-    })
-    .await;
+    let provider = streaming(Arc::clone(&go_on)).await;
     let world = World::with(&provider::tables(&provider)).await;
     let secret = world.secret("streaming").await;
-    let mut body = chat("m");
-    body["stream"] = json!(true);
-    let bearer = format!("Bearer {secret}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    let request = world.client.request(Method::POST, "/v1/chat/completions", &headers, &body.to_string());
-    let mut stream = world.client.open(request).await.into_body();
+    let mut stream = open(&world, &secret).await;
     stream.frame().await.unwrap().unwrap();
     let address = world.running.addresses()[0];
     let World { running, store, folder: _folder, .. } = world;
