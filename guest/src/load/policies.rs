@@ -10,6 +10,9 @@ use cedar_policy_core::ast::{Policy, PolicyID, SlotId, Template};
 use cedar_policy_core::parser;
 use std::collections::HashMap;
 
+/// What helps where an id is used twice.
+const HELP_TAKEN: &str = "give each policy, template and link an `@id` of its own";
+
 impl Loader {
     pub(super) fn policies(&mut self) {
         let mut count = 0;
@@ -99,13 +102,9 @@ impl Loader {
             let id = annotations.id.clone().unwrap_or_default();
             let policy = policy.new_id(PolicyID::from_string(&id));
             let line = line_of(&policy);
-            if self.taken(&id) {
+            if let Some(why) = self.taken(&id) {
                 let at = policy.loc().map_or(0, |loc| gated.original(loc.start()));
-                self.found.push(
-                    source
-                        .at(at, 1, Code::DuplicateId, format!("the id `{id}` is used twice"))
-                        .help("give each policy, template and link an `@id` of its own"),
-                );
+                self.found.push(source.at(at, 1, Code::DuplicateId, why).help(HELP_TAKEN));
                 continue;
             }
             if self.cedar.add(policy.clone()).is_ok() {
@@ -119,8 +118,17 @@ impl Loader {
         self.files.insert(file.name.clone(), (file.text.clone(), gated));
     }
 
-    fn taken(&self, id: &str) -> bool {
-        self.drafts.contains_key(id) || self.cedar.get_template(&PolicyID::from_string(id)).is_some()
+    /// Why an id cannot be used again, and where it is used.
+    fn taken(&self, id: &str) -> Option<String> {
+        let place = match self.drafts.get(id) {
+            Some(Draft { file, line: 0, .. }) => format!("a link of `{file}`"),
+            Some(Draft { file, line, .. }) => format!("line {line} of `{file}`"),
+            None => {
+                self.cedar.get_template(&PolicyID::from_string(id))?;
+                "a template".to_owned()
+            }
+        };
+        Some(format!("the id `{id}` is used twice: here and by {place}"))
     }
 
     /// The annotations of a policy. In a general set they mean nothing but the id.
@@ -176,12 +184,12 @@ impl Loader {
                 return;
             }
         };
-        if self.taken(&id) || self.cedar.add_template(template.new_id(PolicyID::from_string(&id))).is_err() {
-            self.found.push(
-                source
-                    .at(at, 1, Code::DuplicateId, format!("the id `{id}` is used twice"))
-                    .help("give each policy, template and link an `@id` of its own"),
-            );
+        let added = match self.taken(&id) {
+            Some(why) => Err(why),
+            None => self.cedar.add_template(template.new_id(PolicyID::from_string(&id))).map_err(|why| why.to_string()),
+        };
+        if let Err(why) = added {
+            self.found.push(source.at(at, 1, Code::DuplicateId, why).help(HELP_TAKEN));
         }
     }
 
@@ -231,11 +239,8 @@ impl Loader {
             annotation::read_id(id)
                 .map_err(|refused| (refused.message, "a link's id is an `@id`: lower-case words joined by `-`"))?;
         }
-        if self.taken(id) {
-            return Err((
-                format!("the id `{id}` is used twice"),
-                "give each policy, template and link an id of its own",
-            ));
+        if let Some(why) = self.taken(id) {
+            return Err((why, HELP_TAKEN));
         }
         let mut values = HashMap::new();
         for (slot, uid) in &link.args {
@@ -278,4 +283,47 @@ impl Loader {
 fn positional(id: &PolicyID, base: usize) -> String {
     let place = id.to_string().strip_prefix("policy").and_then(|place| place.parse::<usize>().ok());
     format!("policy{}", base + place.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::load::{LoadError, load};
+    use serde_json::json;
+
+    /// What is said of a second policy, template or link of an id that the first file uses in its second line.
+    fn twice(more: serde_json::Value) -> Vec<String> {
+        let mut bundle = json!({"v": 1, "kind": "general", "policies": [
+            {"name": "first.cedar", "text": "// The first.\n@id(\"same\") permit (principal, action, resource);"},
+            {"name": "template.cedar", "text": "@id(\"template\") permit (principal == ?principal, action, resource);"},
+        ]});
+        for (name, files) in more.as_object().unwrap() {
+            let mut all = bundle[name].as_array().cloned().unwrap_or_default();
+            all.extend(files.as_array().unwrap().iter().cloned());
+            bundle[name] = all.into();
+        }
+        match load(&bundle.to_string()) {
+            Err(LoadError::Refused(report)) => report.diagnostics.into_iter().map(|found| found.message).collect(),
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("it was loaded"),
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_used_twice_names_both_places() {
+        let first = "the id `same` is used twice: here and by line 2 of `first.cedar`";
+        let file = |text: &str| json!({"policies": [{"name": "second.cedar", "text": text}]});
+        assert_eq!(twice(file("@id(\"same\") forbid (principal, action, resource);")), [first]);
+        assert_eq!(twice(file("@id(\"same\") permit (principal == ?principal, action, resource);")), [first]);
+        let template = ["the id `template` is used twice: here and by a template"];
+        assert_eq!(twice(file("@id(\"template\") permit (principal, action, resource);")), template);
+        let args = json!({"?principal": {"type": "User", "id": "a"}});
+        let link = |id: &str| json!({"template_id": "template", "link_id": id, "args": args});
+        let links =
+            |ids: [&str; 2]| json!({"links": [{"name": "a.links.json", "text": json!(ids.map(link)).to_string()}]});
+        assert_eq!(twice(links(["other", "same"])), [first]);
+        assert_eq!(
+            twice(links(["other", "other"])),
+            ["the id `other` is used twice: here and by a link of `a.links.json`"]
+        );
+    }
 }
