@@ -1,6 +1,9 @@
 //! What authorization costs at the gateway: the same proxy with it and without it, in alternating runs of `wrk`.
 //!
 //! `cargo run --release -p cedargate-gateway --features bench-open --example load -- [SECONDS] [ROUNDS]`
+//!
+//! Once with as many requests as the machine can take, and once with pauses between those of a connection: what a
+//! request waits for itself, and not for others.
 #![expect(clippy::print_stdout, reason = "a tool prints its table")]
 
 use std::convert::Infallible;
@@ -22,6 +25,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use mimalloc::MiMalloc;
+
+/// As `kt` has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Tokens in use.
 const TOKENS: usize = 10_000;
@@ -31,6 +39,9 @@ const CONNECTIONS: u32 = 32;
 
 /// Bytes of a request's body.
 const BODY_BYTES: usize = 1_024;
+
+/// Between two requests of a connection that pauses, in milliseconds: from this to that.
+const PAUSE_MS: (u32, u32) = (20, 60);
 
 const MODEL: &str = "m";
 
@@ -152,7 +163,7 @@ fn measure(seconds: u32, rounds: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let (on_store, off_store) = (folder.path().join("on.db"), folder.path().join("off.db"));
     let secrets = runtime()?.block_on(mint(&on_store))?;
-    let script = script(folder.path(), &secrets)?;
+    let (full, paced) = (script(folder.path(), &secrets, false)?, script(folder.path(), &secrets, true)?);
     let path = |path: &PathBuf| path.display().to_string();
     let upstream = Role::start(&["upstream"])?;
     let to = upstream.address.to_string();
@@ -160,27 +171,35 @@ fn measure(seconds: u32, rounds: usize) -> anyhow::Result<()> {
     let off = Role::start(&["gateway", "off", &path(&off_store), &to])?;
     for role in [&on, &off] {
         // The first requests prepare principals and open connections.
-        wrk(role.address, &script, seconds.min(5))?;
+        wrk(role.address, &full, seconds.min(5))?;
     }
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    println!("round   off: requests/s  p50 µs  p99 µs    on: requests/s  p50 µs  p99 µs");
-    for round in 1..=rounds {
-        let (off, on) = (wrk(off.address, &script, seconds)?, wrk(on.address, &script, seconds)?);
+    println!("{TOKENS} tokens, {CONNECTIONS} connections, bodies of {BODY_BYTES} bytes");
+    for (title, script) in [("as many as it takes", &full), ("with pauses", &paced)] {
+        println!("{title}:\nround   off: requests/s  p50 µs  p99 µs    on: requests/s  p50 µs  p99 µs");
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            let (off, on) = (wrk(off.address, script, seconds)?, wrk(on.address, script, seconds)?);
+            show(&format!("{round:>5}"), off, on);
+            without.push(off);
+            with.push(on);
+        }
+        let (off, on) = (median(&without), median(&with));
+        show("  mid", off, on);
         println!(
-            "{round:>5} {:>17.0} {:>7.0} {:>7.0} {:>17.0} {:>7.0} {:>7.0}",
-            off.per_second, off.p50_us, off.p99_us, on.per_second, on.p50_us, on.p99_us
+            "throughput {:+.1} %, p50 {:+.0} µs, p99 {:+.0} µs",
+            (on.per_second / off.per_second - 1.0) * 100.0,
+            on.p50_us - off.p50_us,
+            on.p99_us - off.p99_us
         );
-        without.push(off);
-        with.push(on);
     }
-    let (off, on) = (median(&without), median(&with));
-    println!(
-        "median: throughput {:+.1} %, p50 {:+.0} µs, p99 {:+.0} µs ({TOKENS} tokens, {CONNECTIONS} connections, bodies of {BODY_BYTES} bytes)",
-        (on.per_second / off.per_second - 1.0) * 100.0,
-        on.p50_us - off.p50_us,
-        on.p99_us - off.p99_us
-    );
     Ok(())
+}
+
+fn show(title: &str, off: Run, on: Run) {
+    println!(
+        "{title} {:>17.0} {:>7.0} {:>7.0} {:>17.0} {:>7.0} {:>7.0}",
+        off.per_second, off.p50_us, off.p99_us, on.per_second, on.p50_us, on.p99_us
+    );
 }
 
 fn median(runs: &[Run]) -> Run {
@@ -205,8 +224,8 @@ async fn mint(store: &Path) -> anyhow::Result<Vec<String>> {
     Ok(secrets)
 }
 
-/// A script that uses one token after the other.
-fn script(folder: &Path, secrets: &[String]) -> anyhow::Result<PathBuf> {
+/// A script that uses one token after the other, and may pause between two requests of a connection.
+fn script(folder: &Path, secrets: &[String], pauses: bool) -> anyhow::Result<PathBuf> {
     let mut body = format!("{{\"model\":\"{MODEL}\",\"messages\":[{{\"role\":\"user\",\"content\":\"");
     let end = "\"}],\"max_tokens\":16}";
     let padding = BODY_BYTES.checked_sub(body.len() + end.len()).context("the body is too small")?;
@@ -222,7 +241,11 @@ fn script(folder: &Path, secrets: &[String]) -> anyhow::Result<PathBuf> {
          function request()\n  n = n + 1\n  return wrk.format('POST', '/v1/chat/completions', {{['Authorization'] = 'Bearer ' .. tokens[n % #tokens + 1], ['Content-Type'] = 'application/json'}}, body)\nend\n\
          function done(summary, latency, requests)\n  local errors = summary.errors\n  io.write(string.format('RESULT %f %f %f %d\\n', summary.requests / summary.duration * 1e6, latency:percentile(50), latency:percentile(99), errors.connect + errors.read + errors.write + errors.status + errors.timeout))\nend\n"
     )?;
-    let path = folder.join("load.lua");
+    if pauses {
+        let (least, most) = PAUSE_MS;
+        writeln!(lua, "function delay() return math.random({least}, {most}) end")?;
+    }
+    let path = folder.join(if pauses { "paced.lua" } else { "full.lua" });
     fs::write(&path, lua)?;
     Ok(path)
 }

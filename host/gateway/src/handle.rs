@@ -84,8 +84,9 @@ impl Gateway {
         let received = receive(body, envelope.body_bytes_max(), timeouts.body, &self.room).await?;
         let asked = envelope.read(&received.bytes, &live.catalogue)?;
         story.asks(&asked);
-        self.identify_again(&mut identity)?;
-        story.who_is(identity.who.clone());
+        if self.identify_again(&mut identity)? {
+            story.who_is(identity.who.clone());
+        }
         let mut facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).clone() };
         let amounts = amounts(&live, &asked, received.bytes.len());
         let (admission, reservation) = self.admit(&live, &identity.who, &mut facts, &asked, amounts, story)?;

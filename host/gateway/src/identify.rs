@@ -52,21 +52,21 @@ impl Gateway {
         }
     }
 
-    /// The same, after the time that a body took: what was revoked meanwhile is revoked.
-    pub(crate) fn identify_again(&self, identity: &mut Identity) -> Result<(), Refusal> {
+    /// The same, after the time that a body took: what was revoked meanwhile is revoked. Says whether it is another.
+    pub(crate) fn identify_again(&self, identity: &mut Identity) -> Result<bool, Refusal> {
         let Some(entry) = &identity.who.entry else {
             // A provider's key may have been imported, and ended, meanwhile.
             return match self.directory.look_up(&identity.hash) {
-                Lookup::Unknown => Ok(()),
+                Lookup::Unknown => Ok(false),
                 Lookup::Found(_) => Err(Refusal::TokenUnknown),
                 Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
             };
         };
         match self.directory.look_up(&identity.hash) {
-            Lookup::Found(now) if Arc::ptr_eq(&now, entry) => Ok(()),
+            Lookup::Found(now) if Arc::ptr_eq(&now, entry) => Ok(false),
             Lookup::Found(now) => {
                 identity.who = self.token(now)?;
-                Ok(())
+                Ok(true)
             }
             Lookup::Unknown => Err(Refusal::TokenUnknown),
             Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),

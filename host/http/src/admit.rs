@@ -54,13 +54,21 @@ pub fn decide(
     requests: Vec<(Option<Candidate>, Request)>,
     at: Timestamp,
 ) -> Vec<Judged> {
-    let (candidates, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-    let decisions = match requests.as_slice() {
-        [request] => vec![pdp.decide(principal, request, at)],
-        requests => pdp.decide_many(principal, requests, at),
-    };
-    let pairs = candidates.into_iter().zip(requests);
-    pairs.zip(decisions).map(|((candidate, request), decision)| Judged { candidate, request, decision }).collect()
+    match <[_; 1]>::try_from(requests) {
+        Ok([(candidate, request)]) => {
+            let decision = pdp.decide(principal, &request, at);
+            vec![Judged { candidate, request, decision }]
+        }
+        Err(requests) => {
+            let (candidates, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+            let decisions = pdp.decide_many(principal, &requests, at);
+            let pairs = candidates.into_iter().zip(requests);
+            pairs
+                .zip(decisions)
+                .map(|((candidate, request), decision)| Judged { candidate, request, decision })
+                .collect()
+        }
+    }
 }
 
 /// Admits where at least one candidate is admitted.

@@ -1,5 +1,6 @@
 //! What a decision is made from: what a request asks for, and what the host knows.
 
+use std::iter::repeat_n;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl Facts {
                 vec![(None, request)]
             }
             Some(Resolution::Candidates(candidates)) => {
-                candidates.iter().map(|candidate| (Some(candidate.clone()), at(&base, candidate))).collect()
+                each(base, candidates).map(|(candidate, request)| (Some(candidate.clone()), request)).collect()
             }
         }
     }
@@ -63,7 +64,7 @@ impl Facts {
     /// The requests that decide whether a model is shown: one for each that serves it.
     pub(crate) fn showing(&self, entry: &ModelEntry, team: Option<&str>) -> Vec<Request> {
         let base = self.base(Action::ModelsRead, team);
-        entry.candidates.iter().map(|candidate| at(&base, candidate)).collect()
+        each(base, &entry.candidates).map(|(_, request)| request).collect()
     }
 
     fn base(&self, action: Action, team: Option<&str>) -> Request {
@@ -83,10 +84,12 @@ impl Facts {
     }
 }
 
-/// The same request for a model at a provider.
-fn at(base: &Request, candidate: &Candidate) -> Request {
-    let mut request = base.clone();
-    request.provider = Some(candidate.provider.as_ref().to_owned());
-    request.model = Some(candidate.model.as_ref().to_owned());
-    request
+/// The same request for a model at each of these providers.
+fn each(base: Request, candidates: &[Candidate]) -> impl Iterator<Item = (&Candidate, Request)> {
+    // The last one, which is mostly the only one, is no copy.
+    candidates.iter().zip(repeat_n(base, candidates.len())).map(|(candidate, mut request)| {
+        request.provider = Some(candidate.provider.as_ref().to_owned());
+        request.model = Some(candidate.model.as_ref().to_owned());
+        (candidate, request)
+    })
 }

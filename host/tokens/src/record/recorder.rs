@@ -1,11 +1,10 @@
 //! Writes later what happens now.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cedargate::model::Timestamp;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
@@ -29,9 +28,9 @@ pub struct RecorderOptions {
 }
 
 impl Default for RecorderOptions {
-    /// Every 250 ms, up to 65,536 waiting, one million kept.
+    /// Every 750 ms, up to 65,536 waiting, one million kept.
     fn default() -> Self {
-        Self { write_every: Duration::from_millis(250), queue_max: 65_536, events_max: 1_000_000 }
+        Self { write_every: Duration::from_millis(750), queue_max: 65_536, events_max: 1_000_000 }
     }
 }
 
@@ -41,58 +40,63 @@ impl Default for RecorderOptions {
 /// queue reaches.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    queue: mpsc::Sender<Message>,
     shared: Arc<Shared>,
+    flushes: mpsc::Sender<Flush>,
 }
+
+/// Is answered once everything that was recorded before it is written.
+type Flush = oneshot::Sender<Result<(), StoreError>>;
 
 #[derive(Debug)]
-enum Message {
-    Event(Box<Event>),
-    Flush(oneshot::Sender<Result<(), StoreError>>),
+struct Shared {
+    waiting: Mutex<Waiting>,
+    queue_max: usize,
+    dropped: AtomicU64,
 }
 
+/// What was recorded since somebody last came for it.
 #[derive(Debug, Default)]
-struct Shared {
+struct Waiting {
+    events: Vec<Event>,
     /// Counts of events that found the queue full, and what was spent.
-    aside: Mutex<Batch>,
-    dropped: AtomicU64,
+    aside: Batch,
 }
 
 impl Recorder {
     /// Starts to write. Needs a Tokio runtime; ends when the last clone is dropped.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, options: RecorderOptions) -> Self {
-        let (queue, waiting) = mpsc::channel(options.queue_max.max(1));
-        let shared = Arc::new(Shared::default());
+        let (flushes, asked) = mpsc::channel(1);
+        let queue_max = options.queue_max.max(1);
+        let shared = Arc::new(Shared { waiting: Mutex::default(), queue_max, dropped: AtomicU64::new(0) });
         let writer = Writer {
             store,
-            waiting,
+            asked,
             shared: Arc::clone(&shared),
+            taken: Vec::new(),
             batch: Batch { events_max: options.events_max, ..Batch::default() },
-            events_held_max: options.queue_max.max(1),
             failing: false,
         };
         tokio::spawn(writer.run(options.write_every));
-        Self { queue, shared }
+        Self { shared, flushes }
     }
 
     /// Records a decision. Where too many are waiting, the event itself is dropped, and still counted.
     pub fn record(&self, event: Event) {
-        match self.queue.try_send(Message::Event(Box::new(event))) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message) | TrySendError::Closed(message)) => {
-                if let Message::Event(event) = message {
-                    self.shared.drop_event(&event);
-                }
-            }
+        let mut waiting = self.shared.waiting();
+        if waiting.events.len() < self.shared.queue_max {
+            waiting.events.push(event);
+        } else {
+            waiting.aside.count(&event);
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Adds to what was spent in a window. Nothing that was spent is ever dropped.
     pub fn spend(&self, key: BudgetKey, amount: u64) {
         if amount > 0 {
-            let mut aside = self.shared.aside.lock().unwrap_or_else(PoisonError::into_inner);
-            let spent = aside.spent.entry(key).or_default();
+            let mut waiting = self.shared.waiting();
+            let spent = waiting.aside.spent.entry(key).or_default();
             *spent = spent.saturating_add(amount);
         }
     }
@@ -111,24 +115,25 @@ impl Recorder {
     pub async fn flush(&self) -> Result<(), StoreError> {
         let ended = || StoreError::Failed("the writer has ended".to_owned());
         let (reply, written) = oneshot::channel();
-        self.queue.send(Message::Flush(reply)).await.map_err(|_| ended())?;
+        self.flushes.send(reply).await.map_err(|_| ended())?;
         written.await.map_err(|_| ended())?
     }
 }
 
 impl Shared {
-    fn drop_event(&self, event: &Event) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        self.aside.lock().unwrap_or_else(PoisonError::into_inner).count(event);
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // INVARIANT: nothing that is done under the lock stops half-way.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Writer {
     store: Arc<dyn Store>,
-    waiting: mpsc::Receiver<Message>,
+    asked: mpsc::Receiver<Flush>,
     shared: Arc<Shared>,
+    /// Changes places with what is waiting, so that neither grows anew each time.
+    taken: Vec<Event>,
     batch: Batch,
-    events_held_max: usize,
     failing: bool,
 }
 
@@ -149,43 +154,44 @@ impl Writer {
                     // A failure is said once, and the batch is kept.
                     let _ = self.write().await;
                 }
-                message = self.waiting.recv() => match message {
-                    Some(Message::Event(event)) => self.take(*event),
-                    Some(Message::Flush(reply)) => {
+                asked = self.asked.recv() => {
+                    let written = self.write().await;
+                    match asked {
                         // Whoever asked may have stopped waiting.
-                        let _ = reply.send(self.write().await);
+                        Some(flush) => drop(flush.send(written)),
+                        None => return,
                     }
-                    None => {
-                        let _ = self.write().await;
-                        return;
-                    }
-                },
+                }
             }
         }
     }
 
-    fn take(&mut self, event: Event) {
-        if self.batch.events.len() >= self.events_held_max {
-            self.shared.drop_event(&event);
-            return;
+    /// Takes what is waiting, and counts it.
+    fn take(&mut self) {
+        {
+            let mut waiting = self.shared.waiting();
+            std::mem::swap(&mut self.taken, &mut waiting.events);
+            self.batch.add_counts(&mut waiting.aside);
         }
-        self.batch.count(&event);
-        self.batch.events.push(event);
+        for event in self.taken.drain(..) {
+            self.batch.count(&event);
+            if self.batch.events.len() < self.shared.queue_max {
+                self.batch.events.push(event);
+            } else {
+                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     async fn write(&mut self) -> Result<(), StoreError> {
-        {
-            let mut aside = self.shared.aside.lock().unwrap_or_else(PoisonError::into_inner);
-            self.batch.add_counts(&mut aside);
-        }
+        self.take();
         if self.batch.is_empty() {
             return Ok(());
         }
         let written = self.store.write(&self.batch).await;
         match &written {
             Ok(()) => {
-                let events_max = self.batch.events_max;
-                self.batch = Batch { events_max, ..Batch::default() };
+                self.batch.clear();
                 self.failing = false;
             }
             Err(error) if !self.failing => {

@@ -112,6 +112,15 @@ impl Batch {
         *last = (*last).max(event.time);
     }
 
+    /// Forgets what was written. The memory stays for what comes next.
+    pub(super) fn clear(&mut self) {
+        let Self { events, usage, last_use, spent, events_max: _ } = self;
+        events.clear();
+        usage.clear();
+        last_use.clear();
+        spent.clear();
+    }
+
     /// Takes over what another holds, but for its events.
     pub(super) fn add_counts(&mut self, other: &mut Self) {
         for (key, count) in other.usage.drain() {

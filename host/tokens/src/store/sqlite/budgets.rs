@@ -25,7 +25,7 @@ static BUDGETS: LazyLock<Insert> = LazyLock::new(|| {
 pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Failure> {
     let rows: Vec<_> = batch.spent.iter().collect();
     BUDGETS
-        .run(connection, &rows, |query, (key, spent)| {
+        .run(connection, rows, |query, (key, spent)| {
             let (kind, id) = match &key.owner {
                 Owner::Token(id) => ("token", id),
                 Owner::Team(id) => ("team", id),
@@ -37,7 +37,7 @@ pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Res
                 .bind(key.window.name())
                 .bind(key.start.as_millis())
                 .bind(key.window.end(key.start).map(Timestamp::as_millis))
-                .bind(stored(**spent))
+                .bind(stored(*spent))
         })
         .await
 }

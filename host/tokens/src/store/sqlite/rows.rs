@@ -33,15 +33,15 @@ impl Insert {
     pub(super) async fn run<T>(
         &'static self,
         connection: &mut SqliteConnection,
-        rows: &[T],
-        bind: impl for<'q> Fn(Binding<'q>, &T) -> Binding<'q>,
+        rows: Vec<T>,
+        bind: impl for<'q> Fn(Binding<'q>, T) -> Binding<'q>,
     ) -> Result<(), Failure> {
-        let (many, rest) = rows.as_chunks::<ROWS>();
-        for rows in many {
-            let query = rows.iter().fold(sqlx::query(self.many.as_str()), &bind);
+        let mut rows = rows.into_iter();
+        while rows.len() >= ROWS {
+            let query = rows.by_ref().take(ROWS).fold(sqlx::query(self.many.as_str()), &bind);
             query.execute(&mut *connection).await?;
         }
-        for row in rest {
+        for row in rows {
             bind(sqlx::query(self.one.as_str()), row).execute(&mut *connection).await?;
         }
         Ok(())

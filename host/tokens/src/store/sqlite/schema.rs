@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 /// What brings a file from one format to the next, in order; each says at its end which format it made. Released
 /// ones never change.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("../../../migrations/1.sql"), include_str!("../../../migrations/2.sql")];
 
 /// Marks the file as ours: `CGTK`.
 const APPLICATION_ID: i64 = 0x4347_544b;
@@ -45,5 +45,52 @@ async fn format(store: &SqliteStore, connection: &mut SqliteConnection) -> Resul
         (APPLICATION_ID, _) if found > known => Err(StoreError::Newer { found, known }.into()),
         (0, 0) if is_empty => Ok(0),
         _ => Err(StoreError::Foreign { path: store.path().to_path_buf() }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use sqlx::Connection;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+    use super::*;
+    use crate::record::EventFilter;
+    use crate::store::{RecordStore, SqliteOptions};
+
+    #[tokio::test]
+    async fn events_of_the_first_format_are_still_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.db");
+        let connect = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&connect).await.unwrap();
+        raw_sql(MIGRATIONS[0]).execute(&mut connection).await.unwrap();
+        let rows = r#"INSERT INTO events VALUES
+            (7, 'req_1', 1776948300123, 'tok_a', 'app', 2, 'frontend', 'chat.completions', 'openai', 'gpt-4o', 'allow',
+             200, NULL, '["a","b"]', 'sha256:1', 15, 3, 4, 5,
+             '{"decision":"deny","status":403,"policy_set":"sha256:2"}', 1),
+            (8, 'req_2', -1, NULL, NULL, NULL, NULL, 'models.list', NULL, NULL, 'deny', 401, 'token_unknown', NULL, NULL,
+             9007199254740992, NULL, NULL, NULL, NULL, 0)"#;
+        raw_sql(rows).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+        let store = SqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
+        let events = store.events(&EventFilter::default(), None, 10).await.unwrap();
+        let shown: Vec<_> = events
+            .iter()
+            .map(|(number, event)| format!("{number} {}", serde_json::to_string(event).unwrap()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"7 {"id":"req_1","time":"2026-04-23T12:45:00.123Z","token_id":"tok_a","token_name":"app","secret_version":2,"team":"frontend","action":"chat.completions","provider":"openai","model":"gpt-4o","decision":"allow","status":200,"policies":["a","b"],"policy_set":"sha256:1","latency_us":15,"tokens_in":3,"tokens_out":4,"cost_nanos":5,"shadow":{"decision":"deny","status":403,"policy_set":"sha256:2"}}"#,
+                r#"8 {"id":"req_2","time":"1969-12-31T23:59:59.999Z","action":"models.list","decision":"deny","status":401,"code":"token_unknown","latency_us":9007199254740992}"#,
+            ]
+        );
+        let flipped = EventFilter { would_flip: Some(true), ..EventFilter::default() };
+        assert_eq!(store.events(&flipped, None, 10).await.unwrap(), events[..1]);
+        store.close().await;
     }
 }

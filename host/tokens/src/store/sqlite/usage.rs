@@ -35,7 +35,7 @@ pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Res
     // In the order of the table, in which it costs least.
     counts.sort_unstable_by_key(|(key, _)| (&key.token_id, key.hour, &key.model));
     USAGE
-        .run(&mut *connection, &counts, |query, (key, count)| {
+        .run(&mut *connection, counts, |query, (key, count)| {
             query
                 .bind(&*key.token_id)
                 .bind(key.hour.as_millis())
@@ -50,7 +50,7 @@ pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Res
     let mut uses: Vec<_> = batch.last_use.iter().collect();
     uses.sort_unstable_by_key(|(key, _)| (&key.token_id, key.version));
     LAST_USE
-        .run(connection, &uses, |query, (key, at)| query.bind(&*key.token_id).bind(key.version).bind(at.as_millis()))
+        .run(connection, uses, |query, (key, at)| query.bind(&*key.token_id).bind(key.version).bind(at.as_millis()))
         .await
 }
 
