@@ -14,6 +14,11 @@ use cedargate_tokens::{
     Change, ChangeSet, Clock, Directory, DirectoryOptions, Grant, Lookup, Prefix, Secret, SecretVersion, Skew,
     SqliteOptions, SqliteStore, Store, Token, TokenStore as _,
 };
+use mimalloc::MiMalloc;
+
+/// As `kt` has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Tokens of one transaction while the store is filled.
 const AT_ONCE: usize = 10_000;

@@ -10,8 +10,8 @@ use super::Shared;
 use super::entry::Entry;
 use crate::store::{Store, StoreError, StoredSecret};
 
-/// Tokens that are fetched at a time.
-const PAGE_TOKENS: u32 = 10_000;
+/// Tokens that are fetched at a time. A page is one value in the store: with the longest grants it has some 100 MB.
+const PAGE_TOKENS: u32 = 1_000;
 
 /// When the store was last read.
 pub(super) struct Freshness {

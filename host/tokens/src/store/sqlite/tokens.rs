@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query, query_scalar};
 
@@ -22,11 +23,12 @@ const SECRETS_IN_RANGE: &str = "\
     LEFT JOIN last_use u ON u.token_id = t.id AND u.version = s.version \
     WHERE t.number BETWEEN ? AND ? ORDER BY s.token, s.version";
 
+/// A page as one value: each value of a row costs more than what is read.
 const SECRETS_AFTER: &str = "\
-    SELECT s.hash, s.version, t.id, t.name, t.team_id, t.\"grant\", t.allowances, t.disabled_at IS NOT NULL, \
-      t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL, s.grace_until, t.revision \
+    SELECT json_group_array(json_array(hex(s.hash), s.version, t.id, t.name, t.team_id, t.\"grant\", t.allowances, \
+      t.disabled_at IS NOT NULL, t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL, s.grace_until, t.revision)) \
     FROM (SELECT * FROM tokens WHERE revision > ? ORDER BY revision LIMIT ?) t \
-    JOIN secrets s ON s.token = t.number ORDER BY t.revision, s.version";
+    JOIN secrets s ON s.token = t.number";
 
 pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Vec<i64>> {
     let mut transaction = store.begin().await?;
@@ -253,23 +255,33 @@ pub(super) async fn secrets_after(store: &SqliteStore, revision: i64, tokens_max
     if newest <= revision {
         return Ok(Vec::new());
     }
-    let rows = query(SECRETS_AFTER).bind(revision).bind(tokens_max).fetch_all(store.reader()?).await?;
-    rows.iter().map(stored_secret).collect()
+    let page: String = query_scalar(SECRETS_AFTER).bind(revision).bind(tokens_max).fetch_one(store.reader()?).await?;
+    let rows: Vec<SecretRow> = serde_json::from_str(&page).map_err(StoreError::invalid)?;
+    let mut secrets = rows.into_iter().map(SecretRow::into_secret).collect::<Result<Vec<_>>>()?;
+    secrets.sort_by_key(|secret| (secret.revision, secret.version));
+    Ok(secrets)
 }
 
-/// By place and not by name: a million of these are read at the start.
-fn stored_secret(row: &SqliteRow) -> Result<StoredSecret> {
-    Ok(StoredSecret {
-        hash: hash(row.try_get(0)?)?,
-        version: row.try_get(1)?,
-        token_id: row.try_get(2)?,
-        name: row.try_get(3)?,
-        team_id: row.try_get(4)?,
-        grant: row.try_get(5)?,
-        allowances: row.try_get(6)?,
-        disabled: row.try_get(7)?,
-        revoked: row.try_get(8)?,
-        grace_until: row.try_get::<Option<i64>, _>(9)?.map(time),
-        revision: row.try_get(10)?,
-    })
+/// One secret of a page, by place and not by name: a million of these are read at the start.
+#[derive(Deserialize)]
+struct SecretRow(String, u32, String, String, Option<String>, String, Option<String>, i64, i64, Option<i64>, i64);
+
+impl SecretRow {
+    fn into_secret(self) -> Result<StoredSecret> {
+        let Self(hash, version, token_id, name, team_id, grant, allowances, disabled, revoked, grace_until, revision) =
+            self;
+        Ok(StoredSecret {
+            hash: hash.parse().map_err(StoreError::invalid)?,
+            version,
+            token_id,
+            name,
+            team_id,
+            grant,
+            allowances,
+            disabled: disabled != 0,
+            revoked: revoked != 0,
+            grace_until: grace_until.map(time),
+            revision,
+        })
+    }
 }
