@@ -7,7 +7,8 @@ use crate::decider::{Decider, after};
 use crate::decision::Decision;
 use crate::model::{Request, Timestamp};
 use crate::policy_set::PolicySet;
-use crate::principal::Principal;
+use crate::principal::{Principal, Rulings};
+use crate::remembered::Remembered;
 
 /// Requests that are handed over at once: each such part of a batch has a deadline of its own.
 const PART: usize = 64;
@@ -42,12 +43,16 @@ impl Decider {
         at: Timestamp,
     ) -> Option<Vec<Decision>> {
         let table = set.remembered.as_ref().filter(|_| self.runtime.is_ours())?;
-        let find = |request| table.find(principal.key(), &table.key(request)?, at);
-        let found: Option<Vec<Decision>> = requests.iter().map(find).collect();
-        let found = found?;
-        for (request, decision) in requests.iter().zip(&found) {
-            self.tell_remembered(set, principal, at, decision, || convert::request(request));
+        let mut key = Remembered::blank();
+        let mut found = Vec::with_capacity(requests.len());
+        for request in requests {
+            if !table.rewrite(&mut key, request) {
+                return None;
+            }
+            found.push(table.find(principal.key(), &key, at)?);
         }
+        let texts = |n: usize| requests.get(n).and_then(|request| convert::request(request).ok());
+        self.tell_remembered(set, principal, at, &found, texts);
         Some(found)
     }
 
@@ -88,8 +93,9 @@ impl Decider {
         let counted: &[String] = if counters.iter().all(String::is_empty) { &[] } else { &counters };
         let decided = instance.decide_many(handle, at.as_millis(), &requests, counted, deadline);
         let decided = self.note_trap(decided, None).ok()?;
+        let mut rulings = Rulings::of(principal);
         let converted: Result<Vec<_>, _> =
-            decided.into_iter().map(|decided| convert::decision(&set.info, principal, at, decided)).collect();
+            decided.into_iter().map(|decided| convert::decision(&set.info, &mut rulings, at, decided)).collect();
         let converted = match converted {
             Ok(converted) if converted.len() == part.len() => converted,
             Ok(_) | Err(_) => {

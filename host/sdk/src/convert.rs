@@ -13,12 +13,12 @@ use crate::info::PolicySetInfo;
 use crate::instance::Decided;
 use crate::model::{Attributes, Counter, Request, Target, Timestamp};
 use crate::outcome::Outcome;
-use crate::principal::Principal;
+use crate::principal::Rulings;
 
 /// A decision of the component. One that contradicts itself or points outside its tables is no decision.
 pub(crate) fn decision(
     set: &Arc<PolicySetInfo>,
-    principal: &Principal,
+    rulings: &mut Rulings<'_>,
     at: Timestamp,
     decided: Decided,
 ) -> Result<Decision, &'static str> {
@@ -56,7 +56,7 @@ pub(crate) fn decision(
         reads: reads.into(),
     };
     let valid = Timestamp::from_millis(since)..Timestamp::from_millis(until);
-    Ok(Decision::of(principal.share(ruling), valid))
+    Ok(Decision::of(rulings.share(ruling), valid))
 }
 
 fn undecided(set: &Arc<PolicySetInfo>, at: Timestamp, error: wire::DecideError) -> Decision {

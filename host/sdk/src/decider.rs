@@ -19,7 +19,7 @@ use crate::observer::{DecisionEvent, Observer};
 use crate::outcome::Outcome;
 use crate::policy_set::{Allowance, PolicySet};
 use crate::pool::Lease;
-use crate::principal::Principal;
+use crate::principal::{Principal, Rulings};
 use crate::quarantine::Quarantine;
 use crate::reload::ReloadReport;
 use crate::remembered::{Key, Remembered};
@@ -112,7 +112,7 @@ impl Decider {
             && self.runtime.is_ours()
             && let Some(decision) = table.find(principal.key(), key, at)
         {
-            self.tell_remembered(set, principal, at, &decision, texts);
+            self.tell_remembered(set, principal, at, std::slice::from_ref(&decision), |_| texts().ok());
             return decision;
         }
         let decision = stack::with_enough(|| match texts() {
@@ -125,26 +125,30 @@ impl Decider {
         decision
     }
 
-    /// What becomes of a decision that was remembered: it is counted and told like any other.
+    /// What becomes of decisions that were remembered: they are counted and told like any others.
     pub(crate) fn tell_remembered(
         &self,
         set: &PolicySet,
         principal: &Principal,
         at: Timestamp,
-        decision: &Decision,
-        texts: impl Fn() -> Result<RequestTexts, serde_json::Error>,
+        decisions: &[Decision],
+        texts: impl Fn(usize) -> Option<RequestTexts>,
     ) {
-        let started = self.timings.then(Instant::now);
-        set.count(decision);
-        self.metrics.remembered.count();
-        if let Some(started) = started {
-            self.metrics.decide_remembered.note(started.elapsed());
+        self.metrics.remembered.add(decisions.len());
+        for alike in decisions.chunk_by(|one, next| Arc::ptr_eq(&one.ruling, &next.ruling)) {
+            if let Some(decision) = alike.first() {
+                set.add(decision, alike.len());
+            }
         }
-        if let Some(observer) = &self.observer
-            && let Ok(RequestTexts { request, counters }) = texts()
-        {
-            let (request, counters, elapsed) = (&*request, &*counters, Duration::ZERO);
-            observer.decided(&DecisionEvent { principal, request, counters, at, decision, elapsed });
+        if self.timings {
+            decisions.iter().for_each(|_| self.metrics.decide_remembered.note(Duration::ZERO));
+        }
+        let Some(observer) = &self.observer else { return };
+        for (n, decision) in decisions.iter().enumerate() {
+            if let Some(RequestTexts { request, counters }) = texts(n) {
+                let (request, counters, elapsed) = (&*request, &*counters, Duration::ZERO);
+                observer.decided(&DecisionEvent { principal, request, counters, at, decision, elapsed });
+            }
         }
     }
 
@@ -231,7 +235,7 @@ impl Decider {
         let handle = self.prepare(lease, principal, deadline)?.map_err(|error| unprepared(&error))?;
         let instance = lease.instance()?;
         let decided = instance.decide(handle, at.as_millis(), request, counters, deadline)?;
-        convert::decision(&set.info, principal, at, decided).map_err(|garbage| {
+        convert::decision(&set.info, &mut Rulings::of(principal), at, decided).map_err(|garbage| {
             instance.condemn();
             Failure::new(Fault::Reply, format!("the reply holds {garbage}"))
         })

@@ -28,8 +28,12 @@ pub(crate) struct Striped([CacheLine; STRIPES]);
 
 impl Striped {
     pub(crate) fn count(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, n: usize) {
         if let Some(CacheLine(cell)) = self.0.get(thread_number() % STRIPES) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            cell.fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
 

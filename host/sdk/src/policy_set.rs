@@ -155,12 +155,17 @@ impl PolicySet {
 
     /// Counts a decision by the policy that it rests on, or by its outcome where it rests on none.
     pub(crate) fn count(&self, decision: &Decision) {
+        self.add(decision, 1);
+    }
+
+    /// Counts so many decisions that are ruled alike.
+    pub(crate) fn add(&self, decision: &Decision, n: usize) {
         let counter = match decision.ruling.deciding {
             Some(index) => usize::try_from(index).ok().and_then(|index| self.by_policy.get(index)),
             None => self.by_outcome.get(decision.outcome().index()),
         };
         if let Some(counter) = counter {
-            counter.count();
+            counter.add(n);
         }
     }
 }

@@ -51,20 +51,34 @@ impl Principal {
         &self.data.profile
     }
 
-    /// The one object for a ruling, where the last one was equal.
-    pub(crate) fn share(&self, ruling: Ruling) -> Arc<Ruling> {
-        if let Some(last) = self.data.ruling.load_full()
-            && last.is_same(&ruling)
-        {
-            return last;
-        }
-        let ruling = Arc::new(ruling);
-        self.data.ruling.store(Some(Arc::clone(&ruling)));
-        ruling
-    }
-
     pub(crate) fn key(&self) -> &PrincipalKey {
         &self.data.key
+    }
+}
+
+/// Has decisions about one principal that are ruled alike share one object.
+pub(crate) struct Rulings<'a> {
+    principal: &'a Principal,
+    last: Option<Arc<Ruling>>,
+}
+
+impl<'a> Rulings<'a> {
+    /// Begins with what was ruled last.
+    pub(crate) fn of(principal: &'a Principal) -> Self {
+        Self { principal, last: principal.data.ruling.load_full() }
+    }
+
+    /// The one object for a ruling, where the last one was equal.
+    pub(crate) fn share(&mut self, ruling: Ruling) -> Arc<Ruling> {
+        match &self.last {
+            Some(last) if last.is_same(&ruling) => Arc::clone(last),
+            _ => {
+                let ruling = Arc::new(ruling);
+                self.principal.data.ruling.store(Some(Arc::clone(&ruling)));
+                self.last = Some(Arc::clone(&ruling));
+                ruling
+            }
+        }
     }
 }
 

@@ -7,14 +7,15 @@
 //!
 //! Nothing is locked: a place holds a pointer that is read and replaced at once. A key has few places that it may
 //! stand in, so no choice of requests makes the table slow, and those of one principal are a part of the table only.
+//! Its hash need not withstand an attacker for that: who finds keys that share their places makes them be forgotten.
 
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use foldhash::quality::RandomState;
 
 use crate::decision::{Decision, Ruling};
 use crate::model::{Request, Timestamp};
@@ -25,7 +26,7 @@ use crate::principal::PrincipalKey;
 const WAYS: usize = 4;
 
 /// The part of the table that one principal may fill: one of so many.
-const PARTS: usize = 8;
+const PARTS: u64 = 8;
 
 /// Longer requests are not remembered. With the limit on decisions this bounds the memory.
 const KEY_BYTES_MAX: usize = 1 << 10;
@@ -66,7 +67,7 @@ impl Remembered {
     pub(crate) fn new(decisions: usize) -> Option<Self> {
         let sets = decisions.checked_div(WAYS).filter(|sets| *sets > 0)?;
         let places = (0..sets * WAYS).map(|_| ArcSwapOption::empty()).collect();
-        Some(Self { places, hasher: RandomState::new() })
+        Some(Self { places, hasher: RandomState::default() })
     }
 
     /// The key of a request. `None` where it is not remembered.
@@ -83,23 +84,36 @@ impl Remembered {
         })
     }
 
+    /// A key that is written before it is used.
+    pub(crate) fn blank() -> Key {
+        Key { hash: 0, bytes: BYTES.take() }
+    }
+
+    /// Makes of a key that of a request. `false` where it is not remembered.
+    pub(crate) fn rewrite(&self, key: &mut Key, request: &Request) -> bool {
+        self.write(key, |bytes| write(request, bytes))
+    }
+
     fn key_of(&self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<Key> {
-        let mut key = Key { hash: 0, bytes: BYTES.take() };
+        let mut key = Self::blank();
+        self.write(&mut key, write).then_some(key)
+    }
+
+    fn write(&self, key: &mut Key, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         key.bytes.clear();
-        if !write(&mut key.bytes) {
-            return None;
-        }
+        let is_kept = write(&mut key.bytes);
         key.hash = self.hasher.hash_one(&key.bytes);
-        Some(key)
+        is_kept
     }
 
     /// The places of a key.
     fn ways(&self, principal: &PrincipalKey, key: &Key) -> &[ArcSwapOption<Entry>] {
-        let sets = self.places.len() / WAYS;
+        let sets = (self.places.len() / WAYS) as u64;
         // The digest is spread well: its first bytes say where the principal's part of the table begins.
         let start = principal.digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let part = (sets / PARTS).max(1) as u64;
-        let set = (start % sets as u64 + key.hash % part) % sets as u64;
+        let part = (sets / PARTS).max(1);
+        let set = below(sets, start) + below(part, key.hash);
+        let set = if set < sets { set } else { set - sets };
         let first = usize::try_from(set).unwrap_or(0) * WAYS;
         self.places.get(first..first + WAYS).unwrap_or_default()
     }
@@ -141,6 +155,12 @@ impl Remembered {
         };
         place.store(Some(Arc::new(entry)));
     }
+}
+
+/// A number below `end` for a number that is spread over all there are, without dividing.
+fn below(end: u64, spread: u64) -> u64 {
+    let product = u128::from(end) * u128::from(spread);
+    u64::try_from(product >> u64::BITS).unwrap_or(0)
 }
 
 /// What stands first in the key of a text.

@@ -17,12 +17,14 @@ pub(crate) enum Kind {
     First,
     /// One of a batch of requests that were not seen.
     ManyCold,
-    /// One of a batch of requests that were seen, through the component.
+    /// One of a batch of requests that were seen, the SDK remembering.
     ManyWarm,
+    /// The same through the component, the SDK remembering nothing.
+    ManyWarmCall,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Native,
         Self::Cold,
         Self::Warm,
@@ -31,6 +33,7 @@ impl Kind {
         Self::First,
         Self::ManyCold,
         Self::ManyWarm,
+        Self::ManyWarmCall,
     ];
 
     /// The start of its fields' names in JSON.
@@ -44,6 +47,7 @@ impl Kind {
             Self::First => "first",
             Self::ManyCold => "many_cold",
             Self::ManyWarm => "many_warm",
+            Self::ManyWarmCall => "many_warm_call",
         }
     }
 
@@ -58,6 +62,7 @@ impl Kind {
             Self::First => "first of a principal",
             Self::ManyCold => "batch, cold",
             Self::ManyWarm => "batch, warm",
+            Self::ManyWarmCall => "batch, component",
         }
     }
 
@@ -67,7 +72,8 @@ impl Kind {
             Self::Native => None,
             Self::Cold | Self::Warm | Self::WarmCall | Self::WarmCounters | Self::First => Some(Self::Native),
             Self::ManyCold => Some(Self::Cold),
-            Self::ManyWarm => Some(Self::WarmCall),
+            Self::ManyWarm => Some(Self::Warm),
+            Self::ManyWarmCall => Some(Self::WarmCall),
         }
     }
 }

@@ -28,6 +28,10 @@ const NEWCOMERS_MAX: usize = 256;
 /// Batches of one round, at least.
 const BATCHES_MIN: usize = 8;
 
+/// Batches that are asked again and again. Single calls ask for their requests one by one, and come back to each
+/// before what is remembered of it ends: the time moves on by a millisecond with every call.
+const WARM_BATCHES: usize = 2;
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -121,13 +125,15 @@ impl Bench {
             let _ = self.remembering.decide(&caller.principal, request, *at);
             let _ = self.forgetting.decide(&caller.forgotten, request, *at);
         }
-        for cases in batches(&seen).take(CALLERS) {
+        for cases in batches(&seen).take(WARM_BATCHES) {
             let requests: Vec<Request> = cases.iter().map(|case| uncounted(case.request.clone())).collect();
-            let (Some(first), Some(request)) = (cases.first(), requests.first()) else { continue };
-            let caller = || Rc::clone(&first.caller);
-            let text = serde_json::to_string(request)?;
-            self.warm.push(Warm { caller: caller(), request: request.clone(), text, at: first.at });
-            self.batches.push(WarmBatch { caller: caller(), requests, at: first.at });
+            let Some(Case { caller, at, .. }) = cases.first() else { continue };
+            // Single calls ask for the same as batches, so that what they cost can be compared.
+            for request in &requests {
+                let text = serde_json::to_string(request)?;
+                self.warm.push(Warm { caller: Rc::clone(caller), request: request.clone(), text, at: *at });
+            }
+            self.batches.push(WarmBatch { caller: Rc::clone(caller), requests, at: *at });
         }
         Ok(())
     }
@@ -147,7 +153,8 @@ impl Bench {
         }
         self.first(&sheet)?;
         self.many_cold(&batched)?;
-        self.many_warm()
+        self.many_warm(Kind::ManyWarm)?;
+        self.many_warm(Kind::ManyWarmCall)
     }
 
     /// What all rounds showed.
@@ -275,7 +282,7 @@ impl Bench {
         equality::compare(&self.base, &decided)
     }
 
-    fn many_warm(&mut self) -> anyhow::Result<()> {
+    fn many_warm(&mut self, kind: Kind) -> anyhow::Result<()> {
         let mut lap = self.lap((self.effort.calls / 32).max(BATCHES_MIN));
         let mut decided = Vec::new();
         for WarmBatch { caller, requests, at } in self.batches.iter().cycle() {
@@ -284,8 +291,11 @@ impl Bench {
             }
             self.steps += 1;
             let at = later(*at, self.steps);
-            let decisions =
-                lap.time_shared(requests.len(), || self.forgetting.decide_many(&caller.forgotten, requests, at));
+            let (pdp, principal) = match kind {
+                Kind::ManyWarm => (&self.remembering, &caller.principal),
+                _ => (&self.forgetting, &caller.forgotten),
+            };
+            let decisions = lap.time_shared(requests.len(), || pdp.decide_many(principal, requests, at));
             decided.extend(requests.iter().zip(decisions).map(|(request, decision)| Decided {
                 profile: &caller.profile,
                 request: Cow::Borrowed(request),
@@ -294,7 +304,7 @@ impl Bench {
             }));
         }
         let compared = equality::compare(&self.base, &decided);
-        self.note(Kind::ManyWarm, lap);
+        self.note(kind, lap);
         compared
     }
 }
