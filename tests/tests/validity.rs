@@ -7,7 +7,7 @@ use cedargate_guest::principal::Principal;
 use cedargate_guest::reads::FIELDS;
 use cedargate_guest::set::PolicySet;
 use cedargate_tests::corpus::{self, Case};
-use cedargate_tests::world::Dice;
+use cedargate_tests::dice::Dice;
 use serde_json::Value;
 use std::rc::Rc;
 
