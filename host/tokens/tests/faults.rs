@@ -7,9 +7,12 @@ use std::time::Duration;
 use cedargate::Principal;
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    Actor, Clock, ClockError, Directory, DirectoryOptions, Event, Grant, NewToken, Recorder, RecorderOptions, Selector,
-    Skew, SqliteOptions, SqliteStore, Store, StoreError, TokenError, Tokens, Verdict,
+    Actor, Clock, ClockError, Directory, DirectoryOptions, Event, EventFilter, Grant, NewToken, Recorder,
+    RecorderOptions, Selector, Skew, SqliteOptions, SqliteStore, Store, StoreError, TokenError, Tokens, Verdict,
 };
+
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::stage::{PATIENCE, Stage, answer, later, until};
 
@@ -113,12 +116,22 @@ async fn a_store_that_may_only_be_read_is_read_and_not_changed() {
     assert!(matches!(recorder.flush().await, Err(StoreError::ReadOnly)));
 }
 
+/// Does something with the file that no store does.
+async fn meddle(path: &Path, statement: &'static str) {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_full_store_says_so_and_keeps_what_was_acknowledged() {
+    const EVENTS: usize = 300;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.db");
-    let bounded = SqliteOptions { bytes_max: Some(256 << 10), ..SqliteOptions::default() };
+    let bounded = SqliteOptions { bytes_max: Some(640 << 10), ..SqliteOptions::default() };
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, bounded).await.unwrap());
+    meddle(&path, "CREATE TABLE ballast AS SELECT zeroblob(393216) AS bytes").await;
     let clock = Arc::new(Clock::start(&*store, Skew::Refuse).await.unwrap());
     let tokens = Tokens::new(Arc::clone(&store), clock, Actor::new("local:tester").unwrap());
     let mut acknowledged = Vec::new();
@@ -131,7 +144,23 @@ async fn a_full_store_says_so_and_keeps_what_was_acknowledged() {
         assert!(acknowledged.len() < 100_000);
     };
     assert!(matches!(error, TokenError::Store(StoreError::Full)), "{error}");
-    // What cannot be written may still be read, and somebody who makes room goes on.
+    let recorder = Recorder::start(Arc::clone(&store), RecorderOptions::default());
+    for n in 0..EVENTS {
+        recorder.record(Event::new(format!("req_{n}"), tokens.now(), "chat.completions", Verdict::Allow));
+    }
+    assert!(matches!(recorder.flush().await, Err(StoreError::Full)));
+    assert!(matches!(
+        tokens.create(NewToken::new("again", Grant::general())).await,
+        Err(TokenError::Store(StoreError::Full))
+    ));
+
+    // Whoever was told so goes on once somebody makes room, and what was recorded meanwhile is written.
+    meddle(&path, "DELETE FROM ballast").await;
+    let created = tokens.create(NewToken::new("roomy", Grant::general())).await.unwrap();
+    acknowledged.push(created.secret.expose().to_owned());
+    recorder.flush().await.unwrap();
+    assert_eq!(store.events(&EventFilter::default(), None, 1_000).await.unwrap().len(), EVENTS);
+    // What was acknowledged is there for everybody.
     let stage = Stage::in_folder(folder).await;
     assert!(acknowledged.iter().all(|secret| stage.ask(secret) == "200"));
     assert!(stage.tokens.audit_verify(None).await.unwrap().is_ok());

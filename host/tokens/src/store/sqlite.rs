@@ -17,10 +17,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use cedargate::model::Timestamp;
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous, SqliteTransaction,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteTransaction,
 };
+use sqlx::{ConnectOptions, Connection};
 
 use super::{ChangeSet, RecordStore, StoreError, StoredSecret, TokenPage, TokenStore, Work};
 use crate::audit::AuditEntry;
@@ -79,6 +80,7 @@ impl SqliteStore {
                 .max_connections(connections)
                 .acquire_timeout(options.busy_timeout.saturating_mul(2))
                 .test_before_acquire(false)
+                .before_acquire(|connection, _| Box::pin(has_ended(connection)))
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .connect_lazy_with(connect)
@@ -147,6 +149,16 @@ fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions
         connect = connect.pragma("max_page_count", (bytes / 4096).max(1).to_string());
     }
     connect
+}
+
+/// Whether the last transaction of a connection is over. Where the disk is full, SQLite rolls back by itself, and the
+/// driver waits for a transaction that is no more: such a connection is closed, and another one takes its place.
+async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // It may be on its way: what was asked for is done in order.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// A moment as it is stored.

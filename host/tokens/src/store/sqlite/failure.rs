@@ -15,6 +15,8 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const NOTADB: i32 = 26;
+    /// The file that connections share beside the store cannot grow.
+    pub(super) const IOERR_SHMSIZE: i32 = IOERR | 19 << 8;
 }
 
 /// An error on the way to a [`StoreError`].
@@ -52,6 +54,7 @@ impl Failure {
             Error::Database(error) => {
                 let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
                 match code & 0xff {
+                    _ if code == code::IOERR_SHMSIZE => StoreError::Full,
                     code::BUSY | code::LOCKED => StoreError::Busy,
                     code::READONLY => StoreError::ReadOnly,
                     code::CORRUPT => StoreError::Corrupt,
