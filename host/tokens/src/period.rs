@@ -44,24 +44,29 @@ impl Period {
 
 /// The text is not a period.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a period: write a number and `s`, `m`, `h`, `d` or `w`, for example `90d` or `24h`")]
-pub struct PeriodError(String);
+#[error("`{text}` {why}: write a number and `s`, `m`, `h`, `d` or `w`, for example `90d` or `24h`")]
+pub struct PeriodError {
+    text: String,
+    why: &'static str,
+}
 
 impl FromStr for Period {
     type Err = PeriodError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || PeriodError(text.chars().take(32).collect());
+        let error = |why| PeriodError { text: text.chars().take(32).collect(), why };
+        let wrong = || error("is not a period");
+        let too_long = || error("is longer than a hundred years");
         if text == "0" {
             return Ok(Self { seconds: 0 });
         }
         let (unit, width) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit)).ok_or_else(wrong)?;
         let number = text.trim_end_matches(unit);
-        if !number.bytes().all(|byte| byte.is_ascii_digit()) || number.len() + 1 != text.len() {
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) || number.len() + 1 != text.len() {
             return Err(wrong());
         }
-        let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(width)).ok_or_else(wrong)?;
-        if seconds > SECONDS_MAX { Err(wrong()) } else { Ok(Self { seconds }) }
+        let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(width)).ok_or_else(too_long)?;
+        if seconds > SECONDS_MAX { Err(too_long()) } else { Ok(Self { seconds }) }
     }
 }
 

@@ -52,6 +52,13 @@ async fn every_mistake_is_told_with_a_cure() {
         (NewToken::new("a\nteam:admin PASS", until(soon)), "characters that cannot be seen"),
         (NewToken::new("a".repeat(257), until(soon)), "longer than 256 bytes"),
         (NewToken::new(format!("the key {}", pasted.expose()), until(soon)), "it holds a key"),
+        (
+            NewToken {
+                allowances: vec!["1usd/month".parse().unwrap(), "2usd/month".parse().unwrap()],
+                ..app(until(soon))
+            },
+            "`1usd/month` and `2usd/month` are two budgets",
+        ),
         (NewToken { expires_in: Some("0d".parse().unwrap()), ..app(Grant::general()) }, "has passed"),
     ] {
         let text = refused(&stage, new).await;

@@ -9,7 +9,7 @@ use super::mistake::TokenError;
 use crate::catalogue::Catalogue;
 use crate::period::Period;
 use crate::secret::{holds_secret, mask_secrets};
-use crate::token::{Token, state};
+use crate::token::{Allowance, Token, state};
 
 /// The longest name, description or key of a rotation, in bytes: the contract's ids end at 256.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -60,9 +60,8 @@ impl Rules {
         if grant.purpose == "gateway_runtime" && grant.bindings.gateway_id.is_none() {
             return Err(TokenError::RuntimeWithoutGateway);
         }
-        if token.allowances.len() > ALLOWANCES_MAX {
-            let found = token.allowances.len();
-            return Err(TokenError::TooMany { what: "budgets", found, max: ALLOWANCES_MAX });
+        if before.is_none_or(|before| before.allowances != token.allowances) {
+            check_allowances(&token.allowances)?;
         }
         if before.is_none_or(|before| before.grant.expires_at != grant.expires_at) {
             self.check_expiry(grant.expires_at, now)?;
@@ -100,6 +99,21 @@ impl Rules {
             (Some(max), _) => Err(TokenError::ExpiryTooLate { max }),
         }
     }
+}
+
+/// Which of two budgets of one unit and window counts would have to be guessed.
+fn check_allowances(allowances: &[Allowance]) -> Result<(), TokenError> {
+    let found = allowances.len();
+    if found > ALLOWANCES_MAX {
+        return Err(TokenError::TooMany { what: "budgets", found, max: ALLOWANCES_MAX });
+    }
+    for (n, one) in allowances.iter().enumerate() {
+        let is_same = |other: &&Allowance| other.unit == one.unit && other.window == one.window;
+        if let Some(other) = allowances.iter().skip(n.saturating_add(1)).find(is_same) {
+            return Err(TokenError::BudgetTwice { one: *one, other: *other });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a text can stand in a line of a log without being more than one, or another.

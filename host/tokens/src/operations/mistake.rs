@@ -7,7 +7,7 @@ use crate::catalogue::NotInCatalogue;
 use crate::period::Period;
 use crate::secret::GenerateError;
 use crate::store::StoreError;
-use crate::token::SECRETS_LIVE_MAX;
+use crate::token::{Allowance, SECRETS_LIVE_MAX};
 
 /// What was asked for cannot be done. The text says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,14 @@ pub enum TokenError {
         found: usize,
         /// How many at most.
         max: usize,
+    },
+    /// Two budgets count the same.
+    #[error("`{one}` and `{other}` are two budgets of one unit and one window: keep one of them")]
+    BudgetTwice {
+        /// One of them.
+        one: Allowance,
+        /// The other.
+        other: Allowance,
     },
     /// The token was ended, which is for ever.
     #[error("the token `{0}` was revoked, which is final: create another")]
