@@ -228,7 +228,7 @@ pub enum BundleError {
         detail: String,
     },
     /// The files are too large together.
-    #[error("the bundle is larger than {limit} bytes")]
+    #[error("the bundle is larger than {limit} bytes: split the set, and move what is no policy out of it")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,

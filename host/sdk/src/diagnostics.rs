@@ -85,10 +85,10 @@ pub struct Diagnostic {
     /// The file of the bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line, from 1 on.
+    /// The line, from 1 on. 0 where the file as a whole is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// The column, in characters, from 1 on.
+    /// The column, in characters, from 1 on. 0 where the line is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
     /// How many characters of the line are meant.
@@ -114,14 +114,14 @@ impl fmt::Display for Diagnostic {
         write!(f, "{severity}[{}]: {}", self.code, self.message)?;
         if let Some(file) = &self.file {
             write!(f, "\n  --> {file}")?;
-            if let Some(line) = self.line {
+            if let Some(line) = self.placed_line() {
                 write!(f, ":{line}")?;
                 if let Some(column) = self.column {
                     write!(f, ":{column}")?;
                 }
             }
         }
-        if let (Some(source), Some(line)) = (&self.source, self.line) {
+        if let (Some(source), Some(line)) = (&self.source, self.placed_line()) {
             self.fmt_source(f, source, line)?;
         }
         if let Some(policy) = &self.policy {
@@ -135,6 +135,11 @@ impl fmt::Display for Diagnostic {
 }
 
 impl Diagnostic {
+    /// The line, where not the file as a whole is meant.
+    fn placed_line(&self) -> Option<usize> {
+        self.line.filter(|line| *line > 0)
+    }
+
     fn fmt_source(&self, f: &mut fmt::Formatter<'_>, source: &str, line: usize) -> fmt::Result {
         let number = line.to_string();
         let margin = " ".repeat(number.len());
@@ -169,5 +174,13 @@ mod tests {
         };
         let expected = "error[parse]: unexpected token `,`\n  --> models.cedar:12:3\n   |\n12 |   , resource\n   |   ^\n  = help: remove it";
         assert_eq!(diagnostic.to_string(), expected);
+    }
+
+    #[test]
+    fn a_finding_about_a_whole_file_shows_no_line() {
+        let found = r#"{"severity":"error","code":"limit","message":"too deep","file":"bundle.toml","line":0,"column":0,
+            "length":0,"source":"","help":"lower `depth`"}"#;
+        let diagnostic: Diagnostic = serde_json::from_str(found).unwrap();
+        assert_eq!(diagnostic.to_string(), "error[limit]: too deep\n  --> bundle.toml\n  = help: lower `depth`");
     }
 }
