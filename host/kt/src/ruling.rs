@@ -1,5 +1,7 @@
 //! What is said about one record.
 
+mod place;
+
 use cedargate::model::{Record, Timestamp};
 use cedargate::{Decision, Fault, Outcome, Pdp, PolicyInfo, ProfileError};
 use serde::{Deserialize, Serialize};
@@ -102,14 +104,19 @@ impl Ruling {
 
 /// Why a record is not asked about: its principal or its request is not one of the contract.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
-    /// What is wrong.
-    pub(crate) reason: String,
+pub(crate) struct Unreadable<'r> {
+    /// The part of the record that is not.
+    name: &'static str,
+    /// The part's text.
+    part: &'r str,
+    /// What is wrong, with a place within the part.
+    error: String,
 }
 
-impl Unreadable {
-    pub(crate) fn principal(error: &str) -> Self {
-        Self { reason: format!("`principal`: {error}") }
+impl Unreadable<'_> {
+    /// What is wrong with a record of this text.
+    pub(crate) fn reason(&self, text: &str) -> String {
+        format!("`{}`: {}", self.name, place::moved(&self.error, self.part, text))
     }
 }
 
@@ -136,16 +143,18 @@ pub(crate) fn prepare(pdp: &Pdp, profile: &str) -> Result<Prepared, ProfileError
 }
 
 /// Asks about a record whose principal is prepared.
-pub(crate) fn rule(pdp: &Pdp, prepared: &Prepared, record: &Record) -> Result<Ruling, Unreadable> {
+pub(crate) fn rule<'r>(pdp: &Pdp, prepared: &Prepared, record: &'r Record) -> Result<Ruling, Unreadable<'r>> {
     let principal = match prepared {
         Ok(principal) => principal,
-        Err(Refused::Malformed(reason)) => return Err(Unreadable::principal(reason)),
+        Err(Refused::Malformed(error)) => {
+            return Err(Unreadable { name: "principal", part: record.principal(), error: error.clone() });
+        }
         Err(Refused::Invalid(reason)) => return Ok(Ruling::Unprepared { reason: format!("`principal`: {reason}") }),
     };
     let decision = pdp.decide_json(principal, record.request(), "", record.at());
     if decision.is_malformed() {
-        let reason = decision.detail().unwrap_or("not a request of the contract");
-        return Err(Unreadable { reason: format!("`request`: {reason}") });
+        let error = decision.detail().unwrap_or("not a request of the contract").to_owned();
+        return Err(Unreadable { name: "request", part: record.request(), error });
     }
     Ok(Ruling::Decided(Box::new(decision)))
 }

@@ -72,6 +72,7 @@ fn authorize_says_what_is_wrong_with_its_input() {
         "{\"id\":\"x\"",
         &FRONTEND.replace("\"status\"", "\"state\""),
         &FRONTEND.replace("\"MODEL\"", "null"),
+        &FRONTEND.replace('\n', "").replace("\"MODEL\"", "null"),
     ] {
         sessions += &session(folder.path(), &["authorize", "-"], input);
         sessions += "\n";
@@ -111,6 +112,57 @@ fn policy_check_points_at_every_error() {
     .unwrap();
     fs::write(folder.path().join("b.cedar"), "@id(\"d\")\npermit(principal action, resource);\n").unwrap();
     insta::assert_snapshot!("policy-check", session(folder.path(), &["policy", "check", "."], ""));
+}
+
+/// A mistake: what it is, the file it is in, and the file's text.
+type Mistake = (&'static str, &'static str, fn() -> Vec<u8>);
+
+const MISTAKES: [Mistake; 14] = [
+    ("too deep", "deep.cedar", || {
+        let (open, close) = ("(".repeat(10_000), ")".repeat(10_000));
+        format!("@id(\"deep\")\npermit (principal, action, resource)\nwhen {{ {open}true{close} }};\n").into_bytes()
+    }),
+    ("too large", "large.cedar", || vec![b' '; 50 << 20]),
+    ("not UTF-8", "latin.cedar", || b"@id(\"caf\xe9\") permit (principal, action, resource);\n".to_vec()),
+    ("a status on a permit", "status.cedar", || {
+        b"@id(\"a\")\n@status(\"403\")\npermit (principal, action, resource);\n".to_vec()
+    }),
+    ("a reserved code", "code.cedar", || {
+        b"@id(\"a\")\n@code(\"policy_error\")\nforbid (principal, action, resource);\n".to_vec()
+    }),
+    ("an unknown annotation", "annotation.cedar", || {
+        b"@id(\"a\")\n@owner(\"me\")\nforbid (principal, action, resource);\n".to_vec()
+    }),
+    ("a depth beyond what is safe", "bundle.toml", || b"[limits]\ndepth = 65\n".to_vec()),
+    ("an unknown setting", "bundle.toml", || b"team = \"closed\"\n".to_vec()),
+    ("a type that is not declared", "entities.json", || {
+        br#"[{"uid":{"type":"Nobody","id":"a"},"attrs":{},"parents":[]}]"#.to_vec()
+    }),
+    ("an entity without an end", "entities.json", || b"[\n  {\"uid\": 1,".to_vec()),
+    ("a parent that cannot be one", "entities.json", || {
+        br#"[{"uid":{"type":"Role","id":"admin"},"attrs":{},"parents":[{"type":"Team","id":"a"}]}]"#.to_vec()
+    }),
+    ("a link to nothing", "a.links.json", || br#"[{"template_id":"x","link_id":"y","args":{}}]"#.to_vec()),
+    ("a network that is none", "network.cedar", || {
+        b"@id(\"a\")\npermit (principal, action, resource)\nwhen { context has client && context.client in Network::\"10.0.0.1/8\" };\n"
+            .to_vec()
+    }),
+    ("a schema without an end", "schema.cedarschema", || b"entity Team".to_vec()),
+];
+
+#[test]
+fn policy_check_has_a_cure_for_every_mistake() {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    let mut sessions = String::new();
+    for (what, file, text) in MISTAKES {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["schema.cedarschema", "profiles.cedar"] {
+            fs::copy(policies.join(name), folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join(file), text()).unwrap();
+        sessions += &format!("# {what}\n{}\n", session(folder.path(), &["policy", "check", "."], ""));
+    }
+    insta::assert_snapshot!("policy-mistakes", sessions);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Authorize {
         let pdp = self.policies.load(1)?;
         let prepared = ruling::prepare(&pdp, record.principal())?;
         let ruling = ruling::rule(&pdp, &prepared, &record)
-            .map_err(|unreadable| anyhow!("`{name}` is not a request record: {}", unreadable.reason))?;
+            .map_err(|unreadable| anyhow!("`{name}` is not a request record: {}", unreadable.reason(&text)))?;
         let decision = ruling::decision_text(&pdp, &prepared, &record, &ruling)?;
         match self.format.format {
             Format::Json => stdout::print(&decision)?,
@@ -86,18 +86,18 @@ fn read(path: &Path) -> anyhow::Result<(String, String)> {
         bail!("`{name}` is larger than {LINE_BYTES_MAX} bytes: a file of several records is one for `kt replay`");
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((name, text)),
+        // Some editors begin a file with a mark that JSON does not know.
+        Ok(text) => Ok((name, text.trim_start_matches('\u{feff}').to_owned())),
         Err(_) => bail!("`{name}` is not UTF-8: save it as UTF-8"),
     }
 }
 
 /// A record on one or several lines.
 fn parse(text: &str) -> anyhow::Result<Record> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if text.is_empty() {
+    if text.trim().is_empty() {
         bail!("it is empty: write one record, `kt authorize --help` shows one");
     }
-    if !text.starts_with('{') {
+    if !text.trim_start().starts_with('{') {
         bail!("it is not an object in braces: `kt authorize --help` shows one");
     }
     // Read as JSON first: its errors name the line, while a record by itself has only columns.
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn an_error_on_several_lines_names_the_line() {
-        let text = "{\"id\":\"a\",\n \"at\":7}";
-        assert!(format!("{:#}", parse(text).unwrap_err()).contains("line 2"));
+        let text = "\n{\"id\":\"a\",\n \"at\":7}";
+        assert!(format!("{:#}", parse(text).unwrap_err()).contains("line 3"));
     }
 
     #[test]

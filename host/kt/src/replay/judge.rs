@@ -48,7 +48,7 @@ impl Judge {
         let pdp = rules.pdp.clone();
         let prepared = rules.principals.get(&pdp, record.principal()).map_err(|error| error.to_string())?;
         let started = Instant::now();
-        let ruling = ruling::rule(&pdp, &prepared, &record).map_err(|unreadable| unreadable.reason)?;
+        let ruling = ruling::rule(&pdp, &prepared, &record).map_err(|unreadable| unreadable.reason(&text))?;
         let elapsed = prepared.is_ok().then(|| started.elapsed());
         let verdict = Verdict::of(record.expect(), &ruling);
         Ok(Judged { record, pdp, ruling, verdict, elapsed })
