@@ -9,7 +9,7 @@ use crate::config::{Config, Listener};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Overrides {
-    /// Where to listen, in place of all listeners.
+    /// Where to listen, in place of all listeners. What the first of them says of groups and proxies holds there.
     pub listen: Option<SocketAddr>,
     /// Where to serve health and metrics.
     pub admin: Option<SocketAddr>,
@@ -29,7 +29,12 @@ impl Overrides {
     pub fn apply(&self, mut config: Config) -> Config {
         let Self { listen, admin, policies, shadow, store, record } = self;
         if let Some(address) = listen {
-            config.listeners = vec![Listener::at(*address)];
+            // Another address is no reason to forget who comes there, and which proxies are believed.
+            config.listeners.truncate(1);
+            match config.listeners.first_mut() {
+                Some(listener) => listener.address = *address,
+                None => config.listeners.push(Listener::at(*address)),
+            }
         }
         if admin.is_some() {
             config.admin = *admin;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cedargate_gateway::Overrides;
 use cedargate_gateway::config::Config;
 use cedargate_tokens::Created;
 use http::Method;
@@ -115,6 +116,22 @@ async fn no_spelling_of_a_path_and_no_header_leads_into_another_group() {
             assert!(allowed.contains(&(reply.status.as_u16(), reply.code())), "{path} {name}: {}", reply.text());
         }
     }
+}
+
+#[test]
+fn another_address_on_the_command_line_changes_nothing_else() {
+    let text = LISTENERS.replacen("consumer_group", "trusted_proxies = [\"10.0.0.0/8\"]\nconsumer_group", 1);
+    let before = Config::parse(&text, "gateway.toml", Path::new("")).unwrap();
+    let mut overrides = Overrides::default();
+    overrides.listen = Some("[::1]:80".parse().unwrap());
+    let after = overrides.apply(before.clone()).listeners;
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].address.to_string(), "[::1]:80");
+    assert_eq!(after[0].consumer_group.as_deref(), Some("web"));
+    assert_eq!(
+        (&after[0].routes, &after[0].trusted_proxies),
+        (&before.listeners[0].routes, &before.listeners[0].trusted_proxies)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
