@@ -14,11 +14,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use cedargate_http::route::PathPrefix;
-use cedargate_tokens::{Allowance, Catalogue, Period};
+use cedargate_tokens::{Allowance, Period};
 use http::Uri;
 use ipnet::IpNet;
 
-pub use key::ProviderKey;
+pub use key::{KeptKey, ProviderKey};
 pub use limits::{Limits, Timeouts};
 pub use problem::{ConfigError, Problem, Problems};
 
@@ -110,8 +110,8 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Where it is; absent for the built-in one.
     pub base_url: Option<Uri>,
-    /// The gateway's own key there.
-    pub key: Option<ProviderKey>,
+    /// Where the gateway's own key there is kept.
+    pub key: Option<KeptKey>,
     /// Whether models are taken that the configuration does not name.
     pub any_model: bool,
     /// How keys of this provider begin that clients may present themselves. Empty: they may not.
@@ -272,15 +272,23 @@ impl Config {
         Self::parse(&text, &path.display().to_string(), folder)
     }
 
-    /// What tokens may be bound to, with these groups of models and those that the models name.
-    #[must_use]
-    pub fn catalogue(&self, groups: impl IntoIterator<Item = String>) -> Catalogue {
-        let listed = |provider: &str| self.providers.get(provider).is_some_and(|provider| !provider.any_model);
-        let models = self.models.iter().filter(|model| listed(&model.provider));
-        let models = models.map(|model| (model.provider.clone(), model.name.clone()));
-        let named = self.models.iter().flat_map(|model| model.groups.iter().cloned());
-        let catalogue = Catalogue::new(models, groups.into_iter().chain(named));
-        self.providers.keys().fold(catalogue, |catalogue, provider| catalogue.with_provider(provider))
+    /// Reads the gateway's own keys at the providers, by the providers' ids. They may change at any time, and only who
+    /// sends requests to providers needs them.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Refused`] with every key that cannot be read.
+    pub fn keys(&self) -> Result<BTreeMap<String, ProviderKey>, ConfigError> {
+        let mut keys = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (id, provider) in &self.providers {
+            match provider.key.as_ref().map(|kept| kept.read(id, provider.dialect)) {
+                Some(Ok(key)) => drop(keys.insert(id.clone(), key)),
+                Some(Err(problem)) => problems.push(problem),
+                None => {}
+            }
+        }
+        if problems.is_empty() { Ok(keys) } else { Err(ConfigError::Refused(Problems::new(problems))) }
     }
 
     /// Checks a text. `file` is the name for messages; relative paths are those from `folder`.

@@ -202,7 +202,7 @@ impl Target<'_> {
         *request.uri_mut() = uri;
         *request.headers_mut() = call.headers.clone();
         let own = call.own_key.as_ref().map(|own| &own.key);
-        if let Some(key) = own.or(self.provider.key.as_ref()) {
+        if let Some(key) = own.or_else(|| call.live.key(&self.candidate.provider)) {
             let (name, value) = credential(self.provider.dialect, key);
             request.headers_mut().insert(name, value);
         }

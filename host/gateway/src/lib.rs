@@ -23,7 +23,7 @@ mod metrics;
 mod open;
 mod overrides;
 mod pass_through;
-mod policies;
+pub mod policies;
 mod principals;
 mod receive;
 mod record;
@@ -41,7 +41,6 @@ mod usage;
 
 pub use live::LiveError;
 pub use overrides::Overrides;
-pub use policies::PoliciesError;
 pub use record::RecordingError;
 pub use reload::ReloadError;
 pub use running::Running;

@@ -1,10 +1,11 @@
 //! What a configuration comes to at work. A reload replaces it whole.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
+use cedargate::Bundle;
 use cedargate_http::catalogue::{Candidate, ModelTable, ModelTableError, Unlisted};
 use cedargate_http::client_ip::TrustedProxies;
 use cedargate_http::extract;
@@ -12,8 +13,9 @@ use cedargate_http::facts::Facts;
 use cedargate_http::route::{PathPrefix, Route};
 use cedargate_tokens::{Allowance, Catalogue};
 
-use crate::config::{self, Config, Listener, Model, Provider};
+use crate::config::{self, Config, Listener, Model, Provider, ProviderKey};
 use crate::pass_through::Prefixes;
+use crate::policies;
 use crate::upstream::Upstream;
 
 /// Why a configuration cannot be put to work.
@@ -38,6 +40,8 @@ pub(crate) struct Live {
     /// What tokens may be bound to.
     pub(crate) bindable: Arc<Catalogue>,
     models: HashMap<String, HashMap<String, Model>>,
+    /// The gateway's own keys at providers, by their ids.
+    pub(crate) keys: BTreeMap<String, ProviderKey>,
     places: Vec<Place>,
 }
 
@@ -50,8 +54,13 @@ pub(crate) struct Place {
 }
 
 impl Live {
-    /// Puts a configuration to work for these listeners.
-    pub(crate) fn new(config: Config, listeners: &[Listener], groups: Vec<String>) -> Result<Self, LiveError> {
+    /// Puts a configuration to work for these listeners, with its keys and under this bundle.
+    pub(crate) fn new(
+        config: Config,
+        keys: BTreeMap<String, ProviderKey>,
+        listeners: &[Listener],
+        bundle: &Bundle,
+    ) -> Result<Self, LiveError> {
         let mut table = ModelTable::builder();
         for (id, provider) in &config.providers {
             table.provider(id, if provider.any_model { Unlisted::Admitted } else { Unlisted::Refused });
@@ -70,8 +79,9 @@ impl Live {
             limits: extract::Limits { json_bytes: bytes, multipart_bytes: bytes },
             upstream: Upstream::new(&config.timeouts)?,
             prefixes: Prefixes::of(&config),
-            bindable: Arc::new(config.catalogue(groups)),
+            bindable: Arc::new(policies::catalogue(&config, bundle)),
             models,
+            keys,
             places: listeners.iter().map(|listener| Place::new(&config, listener)).collect(),
             config,
         })
@@ -90,6 +100,11 @@ impl Live {
     /// The provider of a candidate.
     pub(crate) fn provider(&self, id: &str) -> Option<&Provider> {
         self.config.providers.get(id)
+    }
+
+    /// The gateway's own key at a provider.
+    pub(crate) fn key(&self, provider: &str) -> Option<&ProviderKey> {
+        self.keys.get(provider)
     }
 
     /// What a team may spend.

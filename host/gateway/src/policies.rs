@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cedargate::{Bundle, BundleError};
+use cedargate_tokens::Catalogue;
 
 use crate::config::Config;
 use entities::Entities;
@@ -82,10 +83,29 @@ pub(crate) fn merge(bundle: &Bundle, config: &Config) -> Result<Bundle, Policies
     Bundle::from_files(files).map_err(PoliciesError::Merged)
 }
 
-/// The groups of models that a bundle declares.
-pub(crate) fn groups(bundle: &Bundle) -> Vec<String> {
+/// The bundle that a gateway with this configuration decides by.
+///
+/// # Errors
+///
+/// [`PoliciesError`]: the folder is not a bundle, or does not go together with the configuration's teams and groups.
+pub fn bundle(config: &Config) -> Result<Bundle, PoliciesError> {
+    merge(&read(config.policies.as_deref(), Lock::IfThere)?, config)
+}
+
+/// What tokens may be bound to at a gateway with this configuration and [its bundle](bundle).
+#[must_use]
+pub fn catalogue(config: &Config, bundle: &Bundle) -> Catalogue {
+    let listed = |provider: &str| config.providers.get(provider).is_some_and(|provider| !provider.any_model);
+    let models = config.models.iter().filter(|model| listed(&model.provider));
+    let models = models.map(|model| (model.provider.clone(), model.name.clone()));
+    let catalogue = Catalogue::new(models, groups(bundle));
+    config.providers.keys().fold(catalogue, |catalogue, provider| catalogue.with_provider(provider))
+}
+
+/// The groups of models that a bundle names.
+fn groups(bundle: &Bundle) -> Vec<String> {
     let text = bundle.files().find(|(name, _)| *name == ENTITIES).map_or("[]", |(_, text)| text);
-    Entities::read(text).map(|entities| entities.of_type("ModelGroup")).unwrap_or_default()
+    Entities::read(text).map(|entities| entities.named("ModelGroup")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -118,6 +138,14 @@ mod tests {
         assert_eq!(model["parents"][0]["id"], "small");
         let pdp = cedargate::Pdp::builder().bundle(merged).build();
         assert!(pdp.is_ok(), "{:?}", pdp.err());
+    }
+
+    #[test]
+    fn tokens_may_be_bound_to_groups_that_are_only_named_as_parents() {
+        let text = r#"[{"uid":{"type":"Model","id":"echo/a"},"attrs":{},"parents":[{"__entity":{"type":"ModelGroup","id":"small"}}]},
+                       {"uid":{"__entity":{"type":"ModelGroup","id":"large"}},"attrs":{},"parents":[]}]"#;
+        let named = Entities::read(text).unwrap().named("ModelGroup");
+        assert_eq!(named, ["large", "small"]);
     }
 
     #[test]

@@ -114,9 +114,14 @@ impl Reloader {
 
     async fn reload(&self, loaded: &mut Loaded, changed: Changed, lock: Lock) -> Result<(), ReloadError> {
         let before = self.gateway.live.load_full();
-        let config = match &self.config_path {
-            Some(path) if changed.config => self.overrides.apply(Config::load(path)?),
-            _ => before.config.clone(),
+        let (config, keys) = match &self.config_path {
+            Some(path) if changed.config => {
+                let config = self.overrides.apply(Config::load(path)?);
+                let keys = config.keys()?;
+                (config, keys)
+            }
+            // A key that is gone by now does not keep other policies waiting.
+            _ => (before.config.clone(), before.keys.clone()),
         };
         let elsewhere = config.policies != before.config.policies;
         let bundle = match changed.policies || elsewhere {
@@ -127,7 +132,7 @@ impl Reloader {
         };
         let merged = policies::merge(&bundle, &config)?;
         let listeners = placed(&loaded.listeners, &config);
-        let live = Live::new(config, &listeners, policies::groups(&merged))?;
+        let live = Live::new(config, keys, &listeners, &merged)?;
         if merged.lock_text() != loaded.merged.lock_text() {
             let report = self.gateway.pdp.reload(merged.clone()).await?;
             if let Some(recording) = &self.gateway.recording {

@@ -116,6 +116,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     #[cfg(feature = "bench-open")]
     let open = options.open;
     let Options { config, config_path, overrides, store, clock, .. } = options;
+    let keys = config.keys()?;
     let bundle = policies::read(config.policies.as_deref(), Lock::IfThere)?;
     let merged = policies::merge(&bundle, &config)?;
     let pdp = build(merged.clone(), config.timeouts.decision, None).await?;
@@ -124,7 +125,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     for (listener, place) in bound.clients.iter().zip(&mut listening) {
         place.address = address(listener, place.address)?;
     }
-    let live = Live::new(config, &listening, policies::groups(&merged))?;
+    let live = Live::new(config, keys, &listening, &merged)?;
 
     let directory = Directory::start(Arc::clone(&store), DirectoryOptions::default()).await?;
     let recorder = Recorder::start(Arc::clone(&store), RecorderOptions::default());

@@ -1,6 +1,7 @@
 //! Tokens on the command line: what is typed about them, and how they are shown.
 
 pub(crate) mod abilities;
+pub(crate) mod bound;
 pub(crate) mod changed;
 pub(crate) mod choice;
 pub(crate) mod filter;
@@ -9,6 +10,7 @@ pub(crate) mod judge;
 pub(crate) mod key;
 pub(crate) mod line;
 pub(crate) mod lists;
+pub(crate) mod models;
 pub(crate) mod output;
 pub(crate) mod pretty;
 pub(crate) mod shown;

@@ -151,6 +151,25 @@ fn a_configuration_is_checked_without_being_used() {
     assert!(said.contains("there is no provider `openai`") && said.contains("gateway.toml:2:6"), "{said}");
     std::fs::write(&file, "gateway_id = \"gw\"\n").unwrap();
     assert_eq!(output(&["serve", "--config", &path, "--check-config"]).status.code(), Some(0));
+    let providers = "[providers.openai]\ndialect = \"openai\"\nbase_url = \"https://a.example/v1\"\n\
+                     key_env = \"CEDARGATE_TEST_NOT_SET\"\n[providers.anthropic]\ndialect = \"anthropic\"\n\
+                     base_url = \"https://b.example\"\nkey_file = \"anthropic.key\"\n";
+    std::fs::write(&file, format!("policies = \"nowhere\"\n{providers}")).unwrap();
+    let refused = output(&["serve", "--config", &path, "--check-config"]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("the key of provider `openai`: the variable is not set"), "{said}");
+    assert!(
+        said.contains("the key of provider `anthropic`: No such file") && said.contains("gateway.toml:9:"),
+        "{said}"
+    );
+    assert!(said.contains("the policies in") && said.contains("nowhere"), "{said}");
+    // Who starts it is told the same, and nothing listens.
+    std::fs::write(&file, providers).unwrap();
+    let store = folder.path().join("tokens.db").display().to_string();
+    let refused = output(&["serve", "--config", &path, "--store", &store, "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("the key of provider `anthropic`"), "{}", text(&refused.stderr));
     let missing = Path::new("/nowhere/gateway.toml").display().to_string();
     let said = output(&["serve", "--config", &missing]);
     assert_eq!(said.status.code(), Some(2));

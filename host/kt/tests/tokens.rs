@@ -239,6 +239,47 @@ fn a_token_is_changed_and_ended() {
 }
 
 #[test]
+fn a_token_is_meant_by_its_id_as_well() {
+    let desk = Desk::new();
+    let created = desk.data(&["tokens", "create", "--type", "access", "--name", "app", "--output", "json"]);
+    let created: serde_json::Value = serde_json::from_str(&created).unwrap();
+    let id = created["id"].as_str().unwrap();
+    let shown = |arguments: &[&str]| {
+        let text = desk.data(&[&["tokens"], arguments, &["--id", id]].concat());
+        assert!(text.contains(id) || text.contains("Name: app"), "{text}");
+        text
+    };
+    shown(&["edit", "--description", "jane's editor", "--scopes", "read", "--not-before", "2026-01-01T00:00:00Z"]);
+    shown(&["edit", "--expires-at", "2099-01-01T00:00:00+02:00"]);
+    shown(&["rotate"]);
+    shown(&["disable"]);
+    let inspected: serde_json::Value = serde_json::from_str(&shown(&["inspect"])).unwrap();
+    for (field, value) in [
+        ("description", "jane's editor"),
+        ("not_before", "2026-01-01T00:00:00Z"),
+        ("expires_at", "2098-12-31T22:00:00Z"),
+        ("status", "disabled"),
+    ] {
+        assert_eq!(inspected[field], value, "{inspected}");
+    }
+    assert_eq!((&inspected["scopes"][0], inspected["secrets"].as_array().unwrap().len()), (&"read".into(), 2));
+    shown(&["enable"]);
+    assert!(desk.data(&["usage", "--id", id]).starts_with("Name: app"));
+    assert!(desk.data(&["tokens", "list", "--status", "in_grace"]).lines().count() == 1, "the token itself is active");
+    shown(&["revoke", "--version", "1"]);
+    shown(&["revoke"]);
+    assert_eq!(desk.data(&["tokens", "list", "--status", "revoked", "--type", "access"]).lines().count(), 2);
+    // A name is not an id, and an id is not a name.
+    assert!(refused(&desk.kt(&["tokens", "inspect", "--name", id])).contains("there is no token"));
+    assert!(refused(&desk.kt(&["tokens", "inspect", "--id", "app"])).contains("there is no token"));
+}
+
+#[test]
+fn scanners_are_told_how_keys_look() {
+    assert!(Desk::new().data(&["tokens", "create", "--help"]).contains(cedargate_tokens::SECRET_PATTERN));
+}
+
+#[test]
 fn mistakes_are_caught_with_a_cure() {
     let desk = Desk::new();
     let create = |more: &[&'static str]| {
@@ -256,6 +297,8 @@ fn mistakes_are_caught_with_a_cure() {
         &["--type", "access", "--allowed-models", "gpt-*"],
         &["--type", "access", "--networks", "10.0.0.0/33"],
         &["--type", "access", "--budget", "5bananas/day"],
+        &["--type", "access", "--budget", "1usd/month,2usd/month"],
+        &["--type", "access", "--expires-in", "1000000d"],
         &["--type", "access", "--env", "Prod"],
         &["--type", "access"],
         &["--type", "access"],
@@ -265,6 +308,8 @@ fn mistakes_are_caught_with_a_cure() {
     let mut command = desk.command(env!("CARGO_BIN_EXE_kt"));
     let arguments = ["tokens", "create", "--type", "access", "--name", "long", "--expires-in", "91d"];
     sessions += &shown(&arguments, &command.args(arguments).env("CEDARGATE_EXPIRY_MAX", "90d").output().unwrap());
+    sessions += &desk.session(&["tokens", "create", "--purpose", "integration", "--name", "idle"]);
+    sessions += &desk.session(&["tokens", "create", "--type", "access", "--name", "typo", "--scopes", "chatt"]);
     sessions += &desk.session(&["tokens", "list", "--store", "."]);
     insta::assert_snapshot!("mistakes", sessions);
 }
@@ -341,6 +386,27 @@ fn a_key_is_on_standard_output_and_nowhere_else() {
 }
 
 #[test]
+fn a_key_that_cannot_be_shown_is_not_lost_in_silence() {
+    let desk = Desk::new();
+    let lost = |arguments: &[&str]| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = desk.command(env!("CARGO_BIN_EXE_kt")).args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("`app` has a key that could not be shown: `kt tokens rotate --id tok_"), "{said}");
+        assert!(said.contains("cannot write to standard output"), "{said}");
+    };
+    lost(&["tokens", "create", "--type", "access", "--name", "app"]);
+    lost(&["tokens", "rotate", "--name", "app", "--output", "json"]);
+    // A reader that is gone is silence for every other command.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let rotate = ["tokens", "rotate", "--name", "app", "--grace", "0"];
+    let output = desk.command(env!("CARGO_BIN_EXE_kt")).args(rotate).stdout(writer).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("a key that could not be shown"));
+}
+
+#[test]
 fn tokens_are_exported_and_keys_of_other_systems_imported() {
     let desk = Desk::new();
     desk.data(&[
@@ -361,6 +427,8 @@ fn tokens_are_exported_and_keys_of_other_systems_imported() {
     sessions += &desk.session_with(&from_stdin, "two words\n");
     sessions += &desk.session(&["tokens", "import", "--type", "access", "--name", "again", "--hash", hash]);
     sessions += &desk.session(&["tokens", "export", "--format", "csv"]);
+    sessions += &desk.session(&["tokens", "export", "--name", "old-app", "--name", "old-ci"]);
+    sessions += &desk.session(&["tokens", "export", "--name", "old-app", "--name", "nobody"]);
     insta::assert_snapshot!("export", sessions);
 }
 
@@ -498,6 +566,91 @@ fn what_cannot_exist_is_noticed_with_the_configuration() {
     sessions += &desk.session(&["tokens", "list", "--config", "missing.toml"]);
     insta::assert_snapshot!("config", sessions);
     assert!(desk.path().join("gateway.db").is_file(), "the store is the gateway's");
+}
+
+/// A gateway's configuration whose keys are elsewhere, with a team that has restrictions.
+const RESTRICTED: &str = r#"
+gateway_id = "gw-east"
+org_id = "acme"
+store = "gateway.db"
+
+[providers.openai]
+dialect = "openai"
+base_url = "https://api.openai.example/v1"
+key_env = "CEDARGATE_TEST_NOT_SET"
+
+[providers.anthropic]
+dialect = "anthropic"
+base_url = "https://api.anthropic.example"
+key_file = "nowhere.key"
+
+[[models]]
+id = "openai/gpt-4o"
+groups = ["large"]
+
+[[models]]
+id = "openai/gpt-4o-mini"
+groups = ["tiny"]
+
+[[models]]
+id = "anthropic/claude-sonnet-4-5"
+
+[teams.frontend]
+models = ["group:tiny", "claude-sonnet-4-5"]
+
+[teams.research]
+providers = ["anthropic"]
+"#;
+
+#[test]
+fn what_a_token_can_do_is_what_the_gateway_would_let_it() {
+    let desk = Desk::new();
+    fs::write(desk.path().join("gateway.toml"), RESTRICTED).unwrap();
+    let create = |name: &str, more: &[&str]| {
+        let arguments = ["tokens", "create", "--config", "gateway.toml", "--type", "access", "--name", name];
+        desk.data(&[&arguments, more].concat());
+    };
+    create("front", &["--team", "frontend"]);
+    create("front-large", &["--team", "frontend", "--allowed-models", "gpt-4o,gpt-4o-mini"]);
+    create("research", &["--team", "research"]);
+    create("elsewhere", &["--org", "other"]);
+    create("tiny", &["--allowed-models", "group:tiny"]);
+    let mut sessions = String::new();
+    for name in ["front", "front-large", "research", "elsewhere", "tiny"] {
+        let arguments = ["tokens", "inspect", "--config", "gateway.toml", "--name", name, "--can"];
+        let can = desk.session(&arguments);
+        // What no policy of a configuration is about stays out of the way.
+        let is_told = |line: &&str| !line.contains("action_not_allowed") && !line.starts_with("images");
+        sessions.extend(can.lines().filter(is_told).map(|line| format!("{line}\n")));
+    }
+    insta::assert_snapshot!("can", sessions);
+}
+
+#[test]
+fn no_command_but_serve_needs_the_keys_of_providers() {
+    let desk = Desk::new();
+    fs::write(desk.path().join("gateway.toml"), RESTRICTED).unwrap();
+    for arguments in [
+        &["tokens", "create", "--type", "access", "--name", "app"][..],
+        &["tokens", "list"],
+        &["tokens", "inspect", "--name", "app", "--can"],
+        &["tokens", "edit", "--name", "app", "--expires-in", "30d"],
+        &["tokens", "disable", "--name", "app"],
+        &["tokens", "enable", "--name", "app"],
+        &["tokens", "rotate", "--name", "app"],
+        &["tokens", "export"],
+        &["tokens", "revoke", "--name", "app"],
+        &["events", "tail"],
+        &["usage", "app"],
+        &["audit"],
+        &["audit", "verify"],
+    ] {
+        desk.data(&[arguments, &["--config", "gateway.toml"]].concat());
+        let mut command = desk.command(env!("CARGO_BIN_EXE_kt"));
+        let repeated = command.args(["tokens", "list"]).env("CEDARGATE_CONFIG", "gateway.toml").output().unwrap();
+        assert!(repeated.status.success(), "{}", String::from_utf8_lossy(&repeated.stderr));
+    }
+    assert!(!desk.store().exists(), "the store is the one of the configuration");
 }
 
 #[test]

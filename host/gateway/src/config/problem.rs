@@ -27,14 +27,6 @@ pub enum ConfigError {
     /// The text has mistakes: all that were found.
     #[error("{0}")]
     Refused(Problems),
-    /// The key of a provider cannot be read.
-    #[error("the key of provider `{provider}`: {cause}")]
-    Key {
-        /// The provider.
-        provider: String,
-        /// What is wrong, and what to do.
-        cause: String,
-    },
 }
 
 /// Everything that is wrong with one text.
@@ -74,8 +66,9 @@ pub struct Problem {
     place: Option<Place>,
 }
 
+/// A place in a text, with its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     file: String,
     line: usize,
     column: usize,
@@ -84,6 +77,10 @@ struct Place {
 }
 
 impl Problem {
+    pub(super) fn at(place: Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: Some(help.into()), place: Some(place) }
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -111,10 +108,15 @@ impl fmt::Display for Problem {
             let margin = " ".repeat(number.len());
             // Tabs and controls would move the caret away from what it points at.
             let shown: String = source.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            let left = shown.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
+            // Of a long line, what stands around the place.
+            let before = column.saturating_sub(1);
+            let skipped = before.saturating_sub(SHOWN_BEFORE_MAX);
+            let shown: String = shown.chars().skip(skipped).take(SHOWN_MAX).collect();
+            let before = before.saturating_sub(skipped);
+            let left = shown.chars().count().saturating_sub(before).max(1);
             let caret = "^".repeat((*length).clamp(1, left));
             write!(f, "\n  --> {file}:{line}:{column}\n{margin} |\n{number} | {}", shown.trim_end())?;
-            write!(f, "\n{margin} | {}{caret}", " ".repeat(column.saturating_sub(1)))?;
+            write!(f, "\n{margin} | {}{caret}", " ".repeat(before))?;
         }
         if let Some(help) = &self.help {
             write!(f, "\n  = help: {help}")?;
@@ -122,6 +124,12 @@ impl fmt::Display for Problem {
         Ok(())
     }
 }
+
+/// Characters of a line that are shown. Lines of people are shorter; a generated one would flood the terminal.
+const SHOWN_MAX: usize = 160;
+
+/// Characters that are shown before the place of a mistake.
+const SHOWN_BEFORE_MAX: usize = 80;
 
 /// What stands for a value that may be a secret.
 const CUT: &str = "= ***";
@@ -161,8 +169,8 @@ impl<'a> Finder<'a> {
 
     /// Notes a mistake at a span of bytes.
     pub(super) fn at(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        let place = Some(self.place(&span));
-        self.problems.push(Problem { message: message.into(), help: Some(help.into()), place });
+        let place = self.place(&span);
+        self.problems.push(Problem::at(place, message, help));
     }
 
     /// Notes what the parser said.
@@ -176,7 +184,8 @@ impl<'a> Finder<'a> {
         self.problems.push(Problem { message, help: None, place });
     }
 
-    fn place(&self, span: &Range<usize>) -> Place {
+    /// Where a span of bytes is.
+    pub(super) fn place(&self, span: &Range<usize>) -> Place {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
         let rest = self.text.get(line_start..).unwrap_or_default();

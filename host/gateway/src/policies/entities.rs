@@ -1,5 +1,8 @@
 //! Static entities of a bundle, with those that a configuration adds.
 
+use std::collections::{BTreeSet, HashMap};
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -8,7 +11,12 @@ use crate::config::{Config, Team};
 /// The static entities, in their order.
 pub(super) struct Entities {
     list: Vec<Entity>,
+    /// Where each stands in the list. Configurations name thousands of models.
+    places: HashMap<Key, usize>,
 }
+
+/// The type and the id of an entity.
+type Key = (String, String);
 
 #[derive(Deserialize, Serialize)]
 struct Entity {
@@ -29,7 +37,9 @@ pub(super) fn are_any(config: &Config) -> bool {
 
 impl Entities {
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map(|list| Self { list }).map_err(|error| error.to_string())
+        let list: Vec<Entity> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let keys = list.iter().enumerate().filter_map(|(place, entity)| Some((key(&entity.uid)?, place)));
+        Ok(Self { places: keys.collect(), list })
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -41,11 +51,11 @@ impl Entities {
     pub(super) fn add(&mut self, config: &Config) -> Result<(), String> {
         for model in &config.models {
             for group in &model.groups {
-                let group = uid("ModelGroup", group);
-                self.change(&group, |_| {});
-                self.change(&uid("Model", &model.id()), |entity| {
-                    if !entity.parents.iter().any(|parent| is_same(parent, &group)) {
-                        entity.parents.push(group.clone());
+                self.change("ModelGroup", group, |_| {});
+                self.change("Model", &model.id(), |entity| {
+                    let group = ("ModelGroup".to_owned(), group.clone());
+                    if !entity.parents.iter().any(|parent| key(parent).as_ref() == Some(&group)) {
+                        entity.parents.push(uid(&group.0, &group.1));
                     }
                 });
             }
@@ -54,32 +64,33 @@ impl Entities {
             if team.models.is_none() && team.providers.is_none() {
                 continue;
             }
-            let uid = uid("Team", id);
-            if self.list.iter().any(|entity| is_same(&entity.uid, &uid)) {
+            if self.places.contains_key(&("Team".to_owned(), id.clone())) {
                 return Err(format!(
                     "team `{id}` stands here and in the configuration: keep its restrictions in one of them"
                 ));
             }
-            self.change(&uid, |entity| entity.attrs = attributes(team));
+            self.change("Team", id, |entity| entity.attrs = attributes(team));
         }
         Ok(())
     }
 
-    /// The ids of the entities of a type.
-    pub(super) fn of_type(&self, kind: &str) -> Vec<String> {
-        let plain = |entity: &Entity| entity.uid.get("__entity").unwrap_or(&entity.uid).clone();
-        let uids = self.list.iter().map(plain).filter(|uid| uid.get("type").and_then(Value::as_str) == Some(kind));
-        uids.filter_map(|uid| uid.get("id").and_then(Value::as_str).map(str::to_owned)).collect()
+    /// The ids of this type that entities or their parents have.
+    pub(super) fn named(&self, kind: &str) -> Vec<String> {
+        let uids = self.list.iter().flat_map(|entity| iter::once(&entity.uid).chain(&entity.parents));
+        let ids = uids.filter_map(key).filter(|(of, _)| of == kind).map(|(_, id)| id);
+        ids.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Changes the entity of this id, which is added now where there is none.
-    fn change(&mut self, uid: &Value, change: impl FnOnce(&mut Entity)) {
-        if let Some(entity) = self.list.iter_mut().find(|entity| is_same(&entity.uid, uid)) {
-            return change(entity);
+    fn change(&mut self, kind: &str, id: &str, change: impl FnOnce(&mut Entity)) {
+        let next = self.list.len();
+        let place = *self.places.entry((kind.to_owned(), id.to_owned())).or_insert(next);
+        if place == next {
+            self.list.push(Entity { uid: uid(kind, id), attrs: json!({}), parents: Vec::new(), tags: None });
         }
-        let mut entity = Entity { uid: uid.clone(), attrs: json!({}), parents: Vec::new(), tags: None };
-        change(&mut entity);
-        self.list.push(entity);
+        if let Some(entity) = self.list.get_mut(place) {
+            change(entity);
+        }
     }
 }
 
@@ -87,10 +98,11 @@ fn uid(kind: &str, id: &str) -> Value {
     json!({"type": kind, "id": id})
 }
 
-/// Whether two ids are the same, in either of the forms that Cedar reads.
-fn is_same(one: &Value, other: &Value) -> bool {
-    let plain = |value: &Value| value.get("__entity").unwrap_or(value).clone();
-    plain(one) == plain(other)
+/// The type and the id, in either of the forms that Cedar reads.
+fn key(uid: &Value) -> Option<Key> {
+    let uid = uid.get("__entity").unwrap_or(uid);
+    let text = |field: &str| uid.get(field).and_then(Value::as_str).map(str::to_owned);
+    Some((text("type")?, text("id")?))
 }
 
 fn reference(kind: &str, id: &str) -> Value {

@@ -1,12 +1,17 @@
 //! Configurations, good and bad: every mistake has its place and its cure.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use cedargate_gateway::config::{Config, ConfigError, Dialect, Route};
+use cedargate_gateway::{Options, start};
+use cedargate_tokens::{Clock, Skew, SqliteOptions, SqliteStore, Store};
+
+use crate::world::text;
 
 fn mistakes(text: &str) -> String {
-    match Config::parse(text, "gateway.toml", Path::new("")) {
-        Ok(config) => panic!("nothing is wrong: {config:?}"),
+    match Config::parse(text, "gateway.toml", Path::new("")).and_then(|config| config.keys()) {
+        Ok(keys) => panic!("nothing is wrong: {keys:?}"),
         Err(error) => error.to_string(),
     }
 }
@@ -96,6 +101,18 @@ fn a_mistake_shows_file_line_column_and_cure() {
     let text = "gateway_id = \"gw\"\n\n[[models]]\nid = \"opnai/gpt-4o\"\n\n[providers.openai]\ndialect = \"openai\"\nbase_url = \"https://a.com/v1\"\n";
     let expected = "error[config]: there is no provider `opnai`\n  --> gateway.toml:4:6\n  |\n4 | id = \"opnai/gpt-4o\"\n  |      ^^^^^^^^^^^^^^\n  = help: add it as `[providers.opnai]`, or name one of `openai`";
     assert_eq!(mistakes(text), expected);
+}
+
+#[test]
+fn of_a_long_line_the_place_of_the_mistake_is_shown() {
+    let teams: String = (0..1_000).map(|n| format!("t{n} = {{}}, ")).collect();
+    let said = mistakes(&format!("teams = {{ {teams}red = {{ budgets = [\"many\"] }} }}"));
+    assert!(said.len() < 1_000, "{} bytes", said.len());
+    let lines: Vec<_> = said.lines().collect();
+    let caret = lines[4].find('^').unwrap();
+    assert!(lines[3][caret..].starts_with("\"many\""), "{said}");
+    let long = mistakes(&format!("gateway_id = 7 {}", "x".repeat(100_000)));
+    assert!(long.len() < 1_000, "{} bytes", long.len());
 }
 
 #[test]
@@ -192,6 +209,47 @@ fn a_key_that_was_pasted_in_the_wrong_place_is_not_shown() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_read_by_who_needs_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = text(
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"https://a.com\"\nkey_env = \"CEDARGATE_TEST_NOT_SET\"\n\
+         [providers.b]\ndialect = \"anthropic\"\nbase_url = \"https://b.com\"\nkey_file = \"b.key\"\n\
+         [providers.c]\ndialect = \"azure\"\nbase_url = \"https://c.com\"\n",
+    );
+    let config = Config::parse(&text, "gateway.toml", folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let said = config.keys().unwrap_err().to_string();
+    assert_eq!(said.matches("error[config]").count(), 2, "{said}");
+    assert!(said.contains("the key of provider `a`: the variable is not set"), "{said}");
+    assert!(said.contains("key_env = ***") && said.contains("set the variable, or name another"), "{said}");
+    assert!(said.contains("the key of provider `b`") && said.contains("write the key into the file"), "{said}");
+
+    // A gateway without its keys does not start: it would be told by every client.
+    let store = SqliteStore::open(folder.path().join("store.db"), SqliteOptions::default()).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let clock = Arc::new(Clock::start(&*store, Skew::Refuse).await.unwrap());
+    let refused = start(Options::new(config, store, clock)).await.err().unwrap().to_string();
+    assert_eq!(refused, said);
+
+    let of_file = text.replace("key_env = \"CEDARGATE_TEST_NOT_SET\"\n", "");
+    let config = Config::parse(&of_file, "gateway.toml", folder.path()).unwrap();
+    let key = folder.path().join("b.key");
+    for (content, expected) in [
+        ("", "it is empty"),
+        ("\n", "it is empty"),
+        ("two words", "something else than visible ASCII"),
+        (&"x".repeat(100_000), "longer than 8 KiB"),
+    ] {
+        std::fs::write(&key, content).unwrap();
+        let said = config.keys().unwrap_err().to_string();
+        assert!(said.contains(expected) && !said.contains("two words"), "{said}");
+    }
+    std::fs::write(&key, "sk-ant-very-secret\n").unwrap();
+    let keys = config.keys().unwrap();
+    assert_eq!(keys.keys().collect::<Vec<_>>(), ["b"]);
+    assert!(!format!("{keys:?} {config:?}").contains("very-secret"));
+}
+
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nowhere/gateway.toml")).unwrap_err();
@@ -202,9 +260,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn the_example_is_in_order_and_says_the_defaults() {
     let text = include_str!("../../examples/gateway.toml");
-    let without_keys: String =
-        text.lines().filter(|line| !line.starts_with("key_env")).map(|line| format!("{line}\n")).collect();
-    let config = Config::parse(&without_keys, "gateway.toml", Path::new("")).unwrap_or_else(|error| panic!("{error}"));
+    let config = Config::parse(text, "gateway.toml", Path::new("")).unwrap_or_else(|error| panic!("{error}"));
     let default = Config::default();
     assert_eq!((config.limits, config.timeouts), (default.limits, default.timeouts));
     assert_eq!((config.listeners[0].address, config.admin), (default.listeners[0].address, default.admin));

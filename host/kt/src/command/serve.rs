@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use cedargate_gateway::config::Config;
+use cedargate_gateway::config::{Config, ConfigError};
+use cedargate_gateway::policies::bundle;
 use cedargate_gateway::{Options, Overrides, Running, start};
 use cedargate_tokens::{Clock, Skew, SqliteOptions, SqliteStore, Store};
 use clap::{Args, ValueEnum};
@@ -42,7 +43,7 @@ pub(crate) struct Serve {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check the configuration, say what is wrong with it, and end.
+    /// Check the configuration, the providers' keys and the policies that it names, say what is wrong, and end.
     #[arg(long)]
     check_config: bool,
     /// The folder of the policies. Default: the policies that are built in.
@@ -51,7 +52,8 @@ pub(crate) struct Serve {
     /// The file in which tokens are kept. Default: as for `kt tokens`.
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// Where to listen, in place of the configuration's listeners.
+    /// Where to listen, in place of the configuration's listeners. What the first of them says of consumer groups and
+    /// proxies holds there.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Where to serve `/healthz`, `/readyz` and `/metrics`.
@@ -92,15 +94,14 @@ impl Serve {
         };
         let config = match config {
             Ok(config) => overrides.apply(config),
-            Err(error) if self.check_config => {
-                stderr::say(format_args!("{error}"));
+            Err(ConfigError::Refused(problems)) if self.check_config => {
+                stderr::say(format_args!("{problems}"));
                 return Ok(Answer::No);
             }
             Err(error) => return Err(error).context("the gateway has no configuration"),
         };
         if self.check_config {
-            stderr::say(format_args!("the configuration is in order"));
-            return Ok(Answer::Yes);
+            return Ok(check(&config));
         }
         log(self.log_format);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
@@ -146,6 +147,18 @@ impl Serve {
         drop(forgotten);
         Ok(Answer::Yes)
     }
+}
+
+/// Says what keeps a gateway with this configuration from starting: keys that are not there, and its policies.
+fn check(config: &Config) -> Answer {
+    let keys = config.keys().map(drop).map_err(|error| error.to_string());
+    let policies = bundle(config).map(drop).map_err(|error| format!("error: {error}"));
+    let wrong: Vec<_> = [keys, policies].into_iter().filter_map(Result::err).collect();
+    match wrong.is_empty() {
+        true => stderr::say(format_args!("the configuration is in order")),
+        false => stderr::say(format_args!("{}", wrong.join("\n\n"))),
+    }
+    Answer::yes_if(wrong.is_empty())
 }
 
 async fn open(

@@ -2,10 +2,10 @@
 
 use anyhow::bail;
 use cedargate::model::Timestamp;
-use cedargate_tokens::{Allowance, EnvSegment, Grant, Label, NewToken, Period};
+use cedargate_tokens::{EnvSegment, Grant, Label, NewToken, Period};
 use clap::{Args, ValueEnum};
 
-use super::lists::optional;
+use super::bound::{BoundArgs, Lists};
 
 /// The older labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,30 +76,8 @@ pub(crate) struct GrantArgs {
     /// Where it is used; shows in the key: `prod` in `kt_ak_prod_...`. Default: `live`.
     #[arg(long, value_name = "SEGMENT")]
     env: Option<EnvSegment>,
-    /// Models that it may use: `gpt-4o`, `openai/gpt-4o`, `openai/*`, `group:small`.
-    #[arg(long, value_name = "MODEL,...")]
-    allowed_models: Vec<String>,
-    /// Providers that it may use.
-    #[arg(long, value_name = "PROVIDER,...")]
-    allowed_providers: Vec<String>,
-    /// The only gateway that it works at.
-    #[arg(long, value_name = "ID")]
-    gateway_id: Option<String>,
-    /// The team that its traffic belongs to.
-    #[arg(long)]
-    team: Option<String>,
-    /// The only consumer group that it works for.
-    #[arg(long, value_name = "GROUP")]
-    consumer_group: Option<String>,
-    /// Scopes: `read`, `chat`, `full`; of an integration `events.read`, `tokens.*`.
-    #[arg(long, value_name = "SCOPE,...")]
-    scopes: Vec<String>,
-    /// Networks that it may be used from: `10.0.0.0/8`.
-    #[arg(long, value_name = "NETWORK,...")]
-    networks: Vec<String>,
-    /// Budgets and rates: `25.50usd/month`, `1000000tokens/day`, `60requests/minute`.
-    #[arg(long, value_name = "BUDGET,...", value_delimiter = ',')]
-    budget: Vec<Allowance>,
+    #[command(flatten)]
+    bound: BoundArgs,
     /// The organization that it belongs to.
     #[arg(long)]
     org: Option<String>,
@@ -109,27 +87,28 @@ impl GrantArgs {
     pub(crate) fn new_token(self) -> anyhow::Result<NewToken> {
         let purpose = match (self.purpose, self.kind) {
             (Some(purpose), _) => purpose,
-            (None, Some(TokenType::Gateway)) if self.gateway_id.is_some() => Purpose::GatewayRuntime,
+            (None, Some(TokenType::Gateway)) if self.bound.gateway_id.is_some() => Purpose::GatewayRuntime,
             (None, Some(_)) => Purpose::General,
             (None, None) => bail!("say what the token is for with `--purpose` or `--type`"),
         };
+        let Lists { models, providers, scopes, networks } = self.bound.lists()?;
         let mut grant = purpose.grant();
         grant.org_id = self.org;
-        grant.team_id = self.team;
+        grant.team_id = self.bound.team;
         grant.not_before = self.not_before;
         grant.expires_at = self.expires_at;
-        grant.bindings.gateway_id = self.gateway_id;
-        grant.bindings.consumer_group = self.consumer_group;
-        grant.bindings.models = optional("--allowed-models", &self.allowed_models)?;
-        grant.bindings.providers = optional("--allowed-providers", &self.allowed_providers)?;
-        grant.bindings.scopes = optional("--scopes", &self.scopes)?;
-        grant.bindings.networks = optional("--networks", &self.networks)?;
+        grant.bindings.gateway_id = self.bound.gateway_id;
+        grant.bindings.consumer_group = self.bound.consumer_group;
+        grant.bindings.models = models;
+        grant.bindings.providers = providers;
+        grant.bindings.scopes = scopes;
+        grant.bindings.networks = networks;
         let mut new = NewToken::new(self.name, grant);
         new.description = self.description;
         new.label = self.kind.map(TokenType::label);
         new.env = self.env.unwrap_or_default();
         new.expires_in = self.expires_in;
-        new.allowances = self.budget;
+        new.allowances = self.bound.budget;
         Ok(new)
     }
 }

@@ -1,15 +1,20 @@
 //! What the policies think of a token before it is stored, and what it may do.
 
 use std::env;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use cedargate::model::{Profile, Timestamp};
 use cedargate::{Bundle, Pdp};
 use cedargate_gateway::config::Config;
+use cedargate_gateway::policies as of_gateway;
 use cedargate_tokens::{Catalogue, Period, Rules, Token};
+use clap::Args;
 
 use super::abilities::{self, Ability};
+use super::models::{EVERYTHING, Known};
+use super::output::OutputArg;
 use crate::policies::{PoliciesArg, build};
 use crate::stderr;
 use crate::store::StoreArg;
@@ -17,26 +22,47 @@ use crate::store::StoreArg;
 /// The environment's name for the longest life that tokens may be given here.
 const EXPIRY_MAX: &str = "CEDARGATE_EXPIRY_MAX";
 
+/// The options of a command that asks the policies about a token.
+#[derive(Args, Debug)]
+pub(crate) struct JudgeArgs {
+    #[command(flatten)]
+    policies: PoliciesArg,
+    #[command(flatten)]
+    pub(crate) store: StoreArg,
+    #[command(flatten)]
+    pub(crate) output: OutputArg,
+}
+
+impl JudgeArgs {
+    /// The policies that are named, else those of the gateway's configuration, else those that are built in. With a
+    /// configuration, its teams and groups of models are among their facts, as at the gateway.
+    pub(crate) fn judge(&self) -> anyhow::Result<Judge> {
+        let mut config = self.store.config()?;
+        let expiry_max = expiry_max(config.as_ref())?;
+        let policies = self.policies.or(config.as_ref().and_then(|config| config.policies.clone()));
+        let bundle = match &mut config {
+            Some(config) => {
+                config.policies = policies.folder().map(Path::to_owned);
+                of_gateway::bundle(config)?
+            }
+            None => policies.bundle()?,
+        };
+        let pdp = build(bundle.clone(), 1).map_err(|error| policies.not_built(error))?;
+        let catalogue = config.as_ref().map(|config| Arc::new(of_gateway::catalogue(config, &bundle)));
+        Ok(Judge { pdp, bundle, expiry_max, config, catalogue })
+    }
+}
+
 /// The policies, asked about tokens.
 pub(crate) struct Judge {
     pdp: Pdp,
     bundle: Bundle,
     expiry_max: Option<Period>,
+    config: Option<Config>,
     catalogue: Option<Arc<Catalogue>>,
 }
 
 impl Judge {
-    /// The policies that are named, else those of the gateway's configuration, else those that are built in.
-    pub(crate) fn load(policies: &PoliciesArg, store: &StoreArg) -> anyhow::Result<Self> {
-        let config = store.config()?;
-        let expiry_max = expiry_max(config.as_ref())?;
-        let policies = policies.or(config.as_ref().and_then(|config| config.policies.clone()));
-        let bundle = policies.bundle()?;
-        let pdp = build(bundle.clone(), 1).map_err(|error| policies.not_built(error))?;
-        let catalogue = config.map(|config| Arc::new(config.catalogue(abilities::groups(&bundle))));
-        Ok(Self { pdp, bundle, expiry_max, catalogue })
-    }
-
     /// What tokens must be like.
     pub(crate) fn rules(&self) -> Rules {
         let pdp = self.pdp.clone();
@@ -45,7 +71,8 @@ impl Judge {
     }
 
     pub(crate) fn abilities(&self, profile: &Profile, at: Timestamp) -> anyhow::Result<Vec<Ability>> {
-        abilities::ask(&self.pdp, &self.bundle, profile, at)
+        let known = Known { bundle: &self.bundle, config: self.config.as_ref() };
+        abilities::ask(&self.pdp, &known, profile, at)
     }
 
     /// Tells a person what a token may and may not do.
@@ -54,16 +81,28 @@ impl Judge {
         let profile = token.profile(secret);
         // What it may do once it is valid, where that is not yet.
         let at = profile.not_before.map_or(at, |not_before| at.max(not_before));
-        for line in abilities::words(&profile, &self.abilities(&profile, at)?) {
+        let abilities = self.abilities(&profile, at)?;
+        for line in abilities::words(&profile, &abilities) {
             stderr::say(format_args!("{line}"));
         }
         let bindings = &token.grant.bindings;
+        if !abilities.iter().any(|ability| ability.decision.is_allow()) {
+            let cure = match (profile.purpose.as_str(), &bindings.scopes) {
+                ("integration", None) => "an integration may do what its `--scopes` name, for example `events.read`",
+                (_, Some(_)) => "see that its `--scopes` are those of its purpose",
+                (_, None) => "`kt tokens inspect --can` shows why",
+            };
+            stderr::say(format_args!("note: this token may do nothing: {cure}"));
+        }
         if self.catalogue.is_none() && (bindings.models.is_some() || bindings.providers.is_some()) {
             stderr::say(format_args!(
                 "note: whether these models and providers exist is only looked at with the gateway's `--config`"
             ));
         }
-        if token.grant.purpose == "general" && bindings.is_empty() && token.allowances.is_empty() {
+        // A team may restrict it where its own bindings do not.
+        let has_everything =
+            |ability: &Ability| ability.decision.is_allow() && ability.model.as_deref() == Some(EVERYTHING);
+        if bindings.is_empty() && token.allowances.is_empty() && abilities.iter().any(has_everything) {
             let ever = if token.grant.expires_at.is_none() { ", for ever" } else { "" };
             stderr::say(format_args!(
                 "note: this token is not restricted: every model of every provider, from everywhere, without a budget{ever}; \

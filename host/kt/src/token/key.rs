@@ -1,11 +1,14 @@
 //! A secret, shown for the only time.
 
+use anyhow::anyhow;
 use cedargate::model::Timestamp;
 use cedargate_tokens::{Label, Secret, Token};
 use serde::Serialize;
 
 use super::shown::seconds;
 use crate::clean::clean;
+use crate::format::Format;
+use crate::stdout;
 
 /// What is printed about a new secret.
 #[derive(Serialize)]
@@ -41,8 +44,23 @@ impl<'a> NewKey<'a> {
         }
     }
 
-    /// For people. `done` is what became of the key.
-    pub(crate) fn words(&self, label: Option<Label>, done: &str) -> String {
+    /// Prints it. `done` is what became of the key.
+    ///
+    /// Where that fails, nobody will ever see the key, which whoever reads the error has to know.
+    pub(crate) fn print(&self, label: Option<Label>, done: &str, format: Format) -> anyhow::Result<()> {
+        let printed = match format {
+            Format::Json => stdout::print_json(self),
+            Format::Text => stdout::print(&self.words(label, done)),
+        };
+        // As a text: a reader that is gone is no reason to be silent here.
+        printed.map_err(|error| {
+            let (name, id) = (clean(self.name), self.id);
+            anyhow!("`{name}` has a key that could not be shown: `kt tokens rotate --id {id}` makes another: {error:#}")
+        })
+    }
+
+    /// For people.
+    fn words(&self, label: Option<Label>, done: &str) -> String {
         let kind = match label {
             Some(Label::Access) => "Access key",
             Some(Label::Gateway) => "Gateway key",

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::Checker;
 use crate::config::raw::{RawProvider, Text};
-use crate::config::{Dialect, Provider, ProviderKey};
+use crate::config::{Dialect, KeptKey, Provider};
 
 /// Prefixes that mark the gateway's own secrets, which are never passed through.
 const OWN_PREFIX: &str = "kt_";
@@ -57,12 +57,12 @@ impl Checker<'_, '_> {
                 None
             }
             (Some(name), None) => {
-                let key = ProviderKey::from_env(name.get_ref(), known);
-                self.key(key, &name, id, "set the variable, or name another in `key_env`")
+                let place = self.finder.place(&name.span());
+                Some(KeptKey::in_env(name.into_inner(), place))
             }
             (None, Some(file)) => {
-                let key = ProviderKey::from_file(&self.folder.join(file.get_ref()), known);
-                self.key(key, &file, id, "write the key into the file, or name another in `key_file`")
+                let place = self.finder.place(&file.span());
+                Some(KeptKey::in_file(self.folder.join(file.get_ref()), place))
             }
             (None, None) => None,
         };
@@ -87,22 +87,6 @@ impl Checker<'_, '_> {
                 format!("keys of `{other}` begin so too"),
                 "write more of the key's beginning: a key belongs to the provider with the longest match",
             );
-        }
-    }
-
-    pub(super) fn key(
-        &mut self,
-        key: Result<ProviderKey, String>,
-        at: &Text,
-        id: &Text,
-        help: &str,
-    ) -> Option<ProviderKey> {
-        match key {
-            Ok(key) => Some(key),
-            Err(cause) => {
-                self.finder.at(at.span(), format!("the key of provider `{}`: {cause}", id.get_ref()), help);
-                None
-            }
         }
     }
 

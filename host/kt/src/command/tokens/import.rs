@@ -8,12 +8,10 @@ use cedargate_tokens::{KnownSecret, PRESENTED_BYTES_MAX, Secret, SecretHash};
 use clap::Args;
 
 use crate::answer::Answer;
-use crate::policies::PoliciesArg;
-use crate::store::{StoreArg, block_on};
+use crate::store::block_on;
 use crate::token::changed;
 use crate::token::grant::GrantArgs;
-use crate::token::judge::Judge;
-use crate::token::output::OutputArg;
+use crate::token::judge::JudgeArgs;
 
 const AFTER_HELP: &str = "\
 Clients keep the keys that they have. A key that has ended is imported, too, and then revoked: what is known as ended is
@@ -36,11 +34,7 @@ pub(crate) struct Import {
     #[command(flatten)]
     grant: GrantArgs,
     #[command(flatten)]
-    policies: PoliciesArg,
-    #[command(flatten)]
-    store: StoreArg,
-    #[command(flatten)]
-    output: OutputArg,
+    with: JudgeArgs,
 }
 
 impl Import {
@@ -51,11 +45,11 @@ impl Import {
             None => KnownSecret::Secret(read_key()?),
         };
         let new = self.grant.new_token()?;
-        let judge = Judge::load(&self.policies, &self.store)?;
+        let judge = self.with.judge()?;
         block_on(async {
-            let opened = self.store.open_or_make().await?;
+            let opened = self.with.store.open_or_make().await?;
             let token = opened.tokens.clone().under(judge.rules()).import(new, &secret).await?;
-            changed::tell("imported", slice::from_ref(&token), opened.now(), self.output)?;
+            changed::tell("imported", slice::from_ref(&token), opened.now(), self.with.output)?;
             judge.tell(&token, opened.now())?;
             Ok(Answer::Yes)
         })

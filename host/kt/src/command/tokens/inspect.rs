@@ -7,12 +7,10 @@ use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::format::Format;
-use crate::policies::PoliciesArg;
-use crate::store::{StoreArg, block_on};
+use crate::store::block_on;
 use crate::token::abilities::Ability;
 use crate::token::choice::TokenArg;
-use crate::token::judge::Judge;
-use crate::token::output::OutputArg;
+use crate::token::judge::{Judge, JudgeArgs};
 use crate::token::pretty;
 use crate::token::shown::Shown;
 use crate::token::table::table;
@@ -37,22 +35,18 @@ pub(crate) struct Inspect {
     #[arg(long)]
     can: bool,
     #[command(flatten)]
-    policies: PoliciesArg,
-    #[command(flatten)]
-    store: StoreArg,
-    #[command(flatten)]
-    output: OutputArg,
+    with: JudgeArgs,
 }
 
 impl Inspect {
     pub(crate) fn run(self) -> anyhow::Result<Answer> {
         let selector = self.token.selector();
-        let judge = if self.can { Some(Judge::load(&self.policies, &self.store)?) } else { None };
+        let judge = if self.can { Some(self.with.judge()?) } else { None };
         block_on(async {
-            let opened = self.store.open().await?;
+            let opened = self.with.store.open().await?;
             let token = opened.tokens.find(&selector).await?;
             let at = opened.now();
-            match (judge, self.output.format) {
+            match (judge, self.with.output.format) {
                 (Some(judge), format) => show_abilities(&judge, &token, at, format)?,
                 (None, Format::Text) => stdout::print(&pretty::pretty(&Shown::new(&token, at))?)?,
                 (None, Format::Json) => stdout::print(&pretty::one_line(&Shown::new(&token, at))?)?,

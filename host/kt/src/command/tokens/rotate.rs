@@ -4,12 +4,11 @@ use cedargate_tokens::{GRACE_DEFAULT, Period, Rotation};
 use clap::Args;
 
 use crate::answer::Answer;
-use crate::format::Format;
+use crate::stderr;
 use crate::store::{StoreArg, block_on};
 use crate::token::choice::TokenArg;
 use crate::token::key::NewKey;
 use crate::token::output::OutputArg;
-use crate::{stderr, stdout};
 
 const AFTER_HELP: &str = "\
 Id, budgets and history of the token stay. Both keys are accepted until the grace period ends; then the old one is
@@ -49,10 +48,7 @@ impl Rotate {
             let opened = self.store.open().await?;
             let rotated = opened.tokens.rotate(&selector, &rotation).await?;
             let key = NewKey::new(&rotated.token, &rotated.secret, rotated.version, rotated.grace_until);
-            match self.output.format {
-                Format::Json => stdout::print_json(&key)?,
-                Format::Text => stdout::print(&key.words(rotated.token.label, "rotated"))?,
-            }
+            key.print(rotated.token.label, "rotated", self.output.format)?;
             if let Some(replaced) = rotated.replaced {
                 stderr::say(format_args!(
                     "key {replaced}, which an earlier call with this idempotency key made, has ended"
