@@ -10,17 +10,8 @@ use serde_json::{Value, json};
 /// As little as can be measured.
 const SHORT: [&str; 4] = ["--rounds", "1", "--calls", "16"];
 
-const KINDS: [&str; 9] = [
-    "native",
-    "cold",
-    "warm",
-    "warm_call",
-    "warm_counters",
-    "first",
-    "many_cold",
-    "many_warm",
-    "many_warm_call",
-];
+const KINDS: [&str; 9] =
+    ["native", "cold", "warm", "warm_call", "warm_counters", "first", "many_cold", "many_warm", "many_warm_call"];
 
 fn bench(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kt"));
