@@ -13,18 +13,61 @@ use crate::remembered::Remembered;
 /// Requests that are handed over at once: each such part of a batch has a deadline of its own.
 const PART: usize = 64;
 
+/// What is remembered of a batch.
+struct Known<'a> {
+    /// Requests that are remembered, and their decisions.
+    requests: Vec<&'a Request>,
+    decisions: Vec<Decision>,
+    /// The places of the others, ascending.
+    missing: Vec<usize>,
+}
+
 impl Decider {
     pub(crate) fn decide_many(&self, principal: &Principal, requests: &[Request], at: Timestamp) -> Vec<Decision> {
-        let mut decisions = Vec::with_capacity(requests.len());
         let set = self.current.load();
-        let limit = set.info.limits().batch.and_then(|batch| usize::try_from(batch).ok()).unwrap_or(PART);
-        if let Some(remembered) = self.all_remembered(&set, principal, requests, at) {
-            return remembered;
+        let Known { requests: known, decisions, missing } = self.known(&set, principal, requests, at);
+        let texts = |n: usize| known.get(n).and_then(|request| convert::request(request).ok());
+        self.tell_remembered(&set, principal, at, &decisions, texts);
+        if missing.is_empty() {
+            return decisions;
         }
+        let asked: Vec<&Request> = missing.iter().filter_map(|place| requests.get(*place)).collect();
+        let mut asked = self.ask_many(&set, principal, &asked, at).into_iter();
+        let mut known = decisions.into_iter();
+        let mut missing = missing.into_iter().peekable();
+        let next = |place| if missing.next_if_eq(&place).is_some() { asked.next() } else { known.next() };
+        (0..requests.len()).filter_map(next).collect()
+    }
+
+    /// What is remembered of a batch.
+    fn known<'a>(&self, set: &PolicySet, principal: &Principal, requests: &'a [Request], at: Timestamp) -> Known<'a> {
+        let Some(table) = set.remembered.as_ref().filter(|_| self.runtime.is_ours()) else {
+            return Known { requests: Vec::new(), decisions: Vec::new(), missing: (0..requests.len()).collect() };
+        };
+        let decisions = Vec::with_capacity(requests.len());
+        let mut known = Known { requests: Vec::with_capacity(requests.len()), decisions, missing: Vec::new() };
+        let mut key = Remembered::blank();
+        for (place, request) in requests.iter().enumerate() {
+            let is_kept = table.rewrite(&mut key, request);
+            match is_kept.then(|| table.find(principal.key(), &key, at)).flatten() {
+                Some(decision) => {
+                    known.requests.push(request);
+                    known.decisions.push(decision);
+                }
+                None => known.missing.push(place),
+            }
+        }
+        known
+    }
+
+    /// Has the component decide, part by part.
+    fn ask_many(&self, set: &PolicySet, principal: &Principal, requests: &[&Request], at: Timestamp) -> Vec<Decision> {
+        let mut decisions = Vec::with_capacity(requests.len());
+        let limit = set.info.limits().batch.and_then(|batch| usize::try_from(batch).ok()).unwrap_or(PART);
         for part in requests.chunks(limit.clamp(1, PART)) {
-            match self.decide_part(&set, principal, part, at) {
+            match self.decide_part(set, principal, part, at) {
                 Some(decided) => {
-                    Self::remember_part(&set, principal, part, &decided, at);
+                    Self::remember_part(set, principal, part, &decided, at);
                     decisions.extend(decided);
                 }
                 // One of them may have killed the instance: each gets a decision of its own.
@@ -34,30 +77,8 @@ impl Decider {
         decisions
     }
 
-    /// The decisions of a batch in which every request is remembered.
-    fn all_remembered(
-        &self,
-        set: &PolicySet,
-        principal: &Principal,
-        requests: &[Request],
-        at: Timestamp,
-    ) -> Option<Vec<Decision>> {
-        let table = set.remembered.as_ref().filter(|_| self.runtime.is_ours())?;
-        let mut key = Remembered::blank();
-        let mut found = Vec::with_capacity(requests.len());
-        for request in requests {
-            if !table.rewrite(&mut key, request) {
-                return None;
-            }
-            found.push(table.find(principal.key(), &key, at)?);
-        }
-        let texts = |n: usize| requests.get(n).and_then(|request| convert::request(request).ok());
-        self.tell_remembered(set, principal, at, &found, texts);
-        Some(found)
-    }
-
     /// Remembers the decisions of a part of a batch.
-    fn remember_part(set: &PolicySet, principal: &Principal, part: &[Request], decisions: &[Decision], at: Timestamp) {
+    fn remember_part(set: &PolicySet, principal: &Principal, part: &[&Request], decisions: &[Decision], at: Timestamp) {
         let Some(table) = &set.remembered else { return };
         for (request, decision) in part.iter().zip(decisions) {
             if let Some(key) = table.key(request) {
@@ -71,7 +92,7 @@ impl Decider {
         &self,
         set: &PolicySet,
         principal: &Principal,
-        part: &[Request],
+        part: &[&Request],
         at: Timestamp,
     ) -> Option<Vec<Decision>> {
         let started = Instant::now();

@@ -79,6 +79,31 @@ fn a_batch_decides_like_one_by_one() {
 }
 
 #[test]
+fn a_batch_of_which_a_part_is_remembered_keeps_its_order() {
+    let pdp = pdp();
+    let token = pdp.principal(&frontend()).unwrap();
+    let mut requests: Vec<Request> =
+        (0..200).map(|n| chat(if n % 5 == 0 { "gpt-4o" } else { ["o3", "o4", "o5"][n % 3] })).collect();
+    for (n, request) in requests.iter_mut().enumerate() {
+        request.client_ip = Some(format!("10.0.0.{n}"));
+        // With counters nothing is remembered.
+        request.rate = (n % 7 == 0).then(|| Counter::new(10, 10, 1));
+    }
+    let other = Pdp::builder().remember(0).build().unwrap();
+    let of = |decision: &Decision| (decision.is_allow(), decision.code().map(str::to_owned));
+    let expected: Vec<_> = requests.iter().map(|request| of(&other.decide(&token, request, at()))).collect();
+    for request in requests.iter().step_by(2) {
+        pdp.decide(&token, request, at());
+    }
+    for _ in 0..2 {
+        let before = pdp.metrics().remembered;
+        let many: Vec<_> = pdp.decide_many(&token, &requests, at()).iter().map(of).collect();
+        assert_eq!(many, expected);
+        assert!(pdp.metrics().remembered > before);
+    }
+}
+
+#[test]
 fn a_record_is_judged_by_the_component() {
     let pdp = pdp();
     let mut request = chat("gpt-4o");
