@@ -93,7 +93,7 @@ fn a_batch_of_which_a_part_is_remembered_keeps_its_order() {
     let of = |decision: &Decision| (decision.is_allow(), decision.code().map(str::to_owned));
     let expected: Vec<_> = requests.iter().map(|request| of(&other.decide(&token, request, at()))).collect();
     for request in requests.iter().step_by(2) {
-        pdp.decide(&token, request, at());
+        let _ = pdp.decide(&token, request, at());
     }
     for _ in 0..2 {
         let before = pdp.metrics().remembered;
