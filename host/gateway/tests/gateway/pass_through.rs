@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::client::chat;
 use crate::provider::{self, Provider};
-use crate::world::World;
+use crate::world::{World, mistyped};
 
 const KEY: &str = "sk-proj-0123456789abcdef0123456789abcdef";
 
@@ -53,7 +53,7 @@ async fn events_name_its_fingerprint() {
 async fn what_is_or_was_the_gateways_own_is_never_passed_through() {
     let (provider, world) = let_through().await;
     let ours = world.secret("ours").await;
-    let mistyped = format!("{}x", &ours[..ours.len() - 1]);
+    let mistyped = mistyped(&ours);
     assert_eq!(world.client.chat(&mistyped, "m").await.code(), "token_malformed");
 
     let imported = KnownSecret::Secret(Secret::parse(KEY).unwrap());

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::client::{Client, chat};
 use crate::provider::{self, Provider};
-use crate::world::World;
+use crate::world::{World, mistyped};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -61,7 +61,7 @@ async fn no_secret_is_in_logs_events_records_database_replies_or_metrics() {
     let old = world.secret("rotated").await;
     let rotated = world.tokens.rotate(&Selector::Name("rotated".to_owned()), &Rotation::default()).await.unwrap();
     let new = rotated.secret.expose().to_owned();
-    let never = format!("{}x", &plain[..plain.len() - 1]);
+    let never = mistyped(&plain);
     let secrets = [plain.as_str(), &revoked, &old, &new, &never, own_key, foreign];
 
     let mut seen = String::new();

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::client::chat;
-use crate::world::World;
+use crate::world::{World, mistyped};
 
 fn scoped(models: &[&str]) -> impl FnOnce(&mut cedargate_tokens::NewToken) {
     let models = models.iter().map(|model| (*model).to_owned()).collect();
@@ -132,7 +132,7 @@ async fn without_a_good_credential_it_is_401_whatever_is_asked() {
     world.tokens.revoke(&selector, None).await.unwrap();
     let other = world.secret("other").await;
     let bearer = |secret: &str| format!("Bearer {secret}");
-    let mistyped = format!("{}x", &secret[..secret.len() - 1]);
+    let mistyped = mistyped(&secret);
     let cases: Vec<(Vec<(&str, String)>, &str)> = vec![
         (vec![], "token_missing"),
         (vec![("authorization", bearer(&gone))], "token_revoked"),
