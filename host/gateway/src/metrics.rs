@@ -12,29 +12,6 @@ use crate::relay::{Ending, RelayError};
 use crate::upstream::UpstreamError;
 use histogram::Histogram;
 
-/// Endpoints by their labels; what has none is counted apart.
-const ENDPOINTS: [Endpoint; 19] = [
-    Endpoint::ChatCompletions,
-    Endpoint::Messages,
-    Endpoint::Responses,
-    Endpoint::Completions,
-    Endpoint::Embeddings,
-    Endpoint::ModelsList,
-    Endpoint::ModelsRead,
-    Endpoint::CountTokens,
-    Endpoint::ImagesGenerations,
-    Endpoint::ImagesEdits,
-    Endpoint::ImagesVariations,
-    Endpoint::AudioSpeech,
-    Endpoint::AudioTranscriptions,
-    Endpoint::AudioTranslations,
-    Endpoint::GenerateContent,
-    Endpoint::StreamGenerateContent,
-    Endpoint::EmbedContent,
-    Endpoint::GeminiCountTokens,
-    Endpoint::Probe,
-];
-
 /// The label of requests for endpoints that do not exist.
 const NO_ENDPOINT: &str = "none";
 
@@ -70,7 +47,7 @@ const FAILURES: [&str; 7] = ["unreachable", "broken", "late", "cut", "idle", "en
 /// What is counted.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    requests: [[AtomicU64; CLASSES.len()]; ENDPOINTS.len() + 1],
+    requests: [[AtomicU64; CLASSES.len()]; Endpoint::ALL.len() + 1],
     refusals: [AtomicU64; REFUSALS.len()],
     failures: [AtomicU64; FAILURES.len()],
     pub(crate) abandoned: AtomicU64,
@@ -113,9 +90,9 @@ fn add(count: Option<&AtomicU64>) {
 impl Metrics {
     /// The head of a reply is ready.
     pub(crate) fn replied(&self, endpoint: Option<Endpoint>, status: u16, elapsed: Duration) {
-        let place = endpoint.and_then(|endpoint| ENDPOINTS.iter().position(|known| *known == endpoint));
+        let place = endpoint.and_then(|endpoint| Endpoint::ALL.iter().position(|known| *known == endpoint));
         let class = usize::from((status / 100).clamp(2, 5).saturating_sub(2));
-        add(self.requests.get(place.unwrap_or(ENDPOINTS.len())).and_then(|classes| classes.get(class)));
+        add(self.requests.get(place.unwrap_or(Endpoint::ALL.len())).and_then(|classes| classes.get(class)));
         self.head.note(elapsed);
     }
 
@@ -160,7 +137,7 @@ impl Metrics {
 
     fn write_to(&self, out: &mut String, gauges: &[Gauge]) -> fmt::Result {
         writeln!(out, "# TYPE cedargate_gateway_requests_total counter")?;
-        let labels = ENDPOINTS.iter().map(|endpoint| endpoint.label()).chain([NO_ENDPOINT]);
+        let labels = Endpoint::ALL.iter().map(|endpoint| endpoint.label()).chain([NO_ENDPOINT]);
         for (endpoint, classes) in labels.zip(&self.requests) {
             for (class, count) in CLASSES.iter().zip(classes) {
                 let count = count.load(Ordering::Relaxed);

@@ -110,34 +110,34 @@ pub enum Endpoint {
     GeminiCountTokens,
 }
 
-/// All of them.
-const ALL: [Endpoint; 19] = [
-    Endpoint::Probe,
-    Endpoint::ModelsList,
-    Endpoint::ModelsRead,
-    Endpoint::ChatCompletions,
-    Endpoint::Completions,
-    Endpoint::Responses,
-    Endpoint::Embeddings,
-    Endpoint::ImagesGenerations,
-    Endpoint::ImagesEdits,
-    Endpoint::ImagesVariations,
-    Endpoint::AudioSpeech,
-    Endpoint::AudioTranscriptions,
-    Endpoint::AudioTranslations,
-    Endpoint::Messages,
-    Endpoint::CountTokens,
-    Endpoint::GenerateContent,
-    Endpoint::StreamGenerateContent,
-    Endpoint::EmbedContent,
-    Endpoint::GeminiCountTokens,
-];
-
 const MODELS: &str = "/v1/models/";
 const DEPLOYMENTS: &str = "/openai/deployments/";
 const GEMINI_MODELS: &str = "/v1beta/models/";
 
 impl Endpoint {
+    /// All of them, those that are asked for most first.
+    pub const ALL: [Self; 19] = [
+        Self::ChatCompletions,
+        Self::Messages,
+        Self::Responses,
+        Self::Completions,
+        Self::Embeddings,
+        Self::ModelsList,
+        Self::ModelsRead,
+        Self::CountTokens,
+        Self::ImagesGenerations,
+        Self::ImagesEdits,
+        Self::ImagesVariations,
+        Self::AudioSpeech,
+        Self::AudioTranscriptions,
+        Self::AudioTranslations,
+        Self::GenerateContent,
+        Self::StreamGenerateContent,
+        Self::EmbedContent,
+        Self::GeminiCountTokens,
+        Self::Probe,
+    ];
+
     /// The endpoint of a path that names no model.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
@@ -311,6 +311,6 @@ impl Endpoint {
 
     /// The fixed paths of all endpoints in all dialects.
     pub(super) fn fixed_paths() -> impl Iterator<Item = &'static str> {
-        [Dialect::OpenAi, Dialect::Azure].into_iter().flat_map(|dialect| ALL.map(|it| it.fixed_path(dialect)))
+        [Dialect::OpenAi, Dialect::Azure].into_iter().flat_map(|dialect| Self::ALL.map(|it| it.fixed_path(dialect)))
     }
 }
