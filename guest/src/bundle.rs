@@ -88,6 +88,10 @@ pub struct Bundle {
     /// What `bundle.toml` says.
     #[serde(default, deserialize_with = "object")]
     pub settings: Settings,
+    /// Whether the host forgets decisions at once where a profile or the set changes. No part of the digest: what is
+    /// decided does not depend on it.
+    #[serde(default)]
+    pub sees_changes: bool,
     /// The limits of this set.
     #[serde(default, deserialize_with = "object")]
     pub limits: Limits,

@@ -31,7 +31,8 @@ pub struct Decision {
     pub messages: Vec<String>,
     /// It holds from this time on.
     pub since: i64,
-    /// It holds until just before this time.
+    /// It holds until just before this time: the next boundary, cut at the set's `max_cache_ms` but for a host that
+    /// sees changes.
     pub until: i64,
     /// The fields of the request that it depends on.
     pub reads: Fields,
@@ -331,9 +332,9 @@ impl<'s> Asked<'s> {
         Decision { outcome, deciding, policies, errors, messages, since: self.at, until, reads: action.fields }
     }
 
-    /// The next boundary, and never later than the set lets a decision be remembered.
+    /// The next boundary. Who does not see a revocation may not remember a decision for longer than the set says.
     fn until(&self, action: &Action, plan: &Plan) -> i64 {
-        let latest = self.at.saturating_add(self.set.settings.max_cache_ms);
+        let latest = if self.set.sees_changes { NUMBER_MAX } else { self.set.latest(self.at) };
         let next = [plan.boundary_after(self.at), next_after(&action.boundaries, self.at)];
         next.into_iter().flatten().fold(latest, i64::min)
     }

@@ -417,10 +417,11 @@ impl Loader {
             return Err(LoadError::Refused(self.found.into_report()));
         }
         let (rules, compiled) = rules.map_or((None, false), |(rules, compiled)| (Some(rules), compiled));
-        let Bundle { kind, settings, limits, .. } = self.bundle.clone();
+        let Bundle { kind, settings, sees_changes, limits, .. } = self.bundle.clone();
         let parts = Parts {
             kind,
             settings,
+            sees_changes,
             limits,
             source: text(&self.bundle)?,
             digest,

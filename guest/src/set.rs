@@ -55,6 +55,8 @@ pub struct PolicySet {
     pub kind: BundleKind,
     /// What `bundle.toml` says.
     pub settings: Settings,
+    /// Whether the host forgets decisions at once where a profile or the set changes.
+    pub sees_changes: bool,
     limits: Limits,
     /// The text of the bundle it was made from, as Cedar's parser read it.
     source: String,
@@ -174,6 +176,8 @@ pub struct Parts {
     pub kind: BundleKind,
     /// What `bundle.toml` says.
     pub settings: Settings,
+    /// Whether the host forgets decisions at once where a profile or the set changes.
+    pub sees_changes: bool,
     /// The limits in force.
     pub limits: Limits,
     /// The text of the bundle, as Cedar's parser read it.
@@ -194,7 +198,7 @@ impl PolicySet {
     /// A set of its parts. Without Cedar's own forms, they are made of the bundle when they are asked for.
     #[must_use]
     pub fn new(parts: Parts, full: Option<Full>) -> Self {
-        let Parts { kind, settings, limits, source, digest, table, warnings, rules, compiled } = parts;
+        let Parts { kind, settings, sees_changes, limits, source, digest, table, warnings, rules, compiled } = parts;
         let cell = OnceCell::new();
         if let Some(full) = full {
             // A new cell is empty.
@@ -207,6 +211,7 @@ impl PolicySet {
             principals: Cell::default(),
             kind,
             settings,
+            sees_changes,
             limits,
             source,
             digest,
@@ -222,8 +227,8 @@ impl PolicySet {
     /// # Errors
     /// That of the writer.
     pub fn write_parts(&self) -> Result<Vec<u8>, postcard::Error> {
-        let Self { kind, settings, limits, source, digest, table, warnings, rules, compiled, .. } = self;
-        postcard::to_allocvec(&(kind, settings, limits, source, digest, table, warnings, rules, compiled))
+        let Self { kind, settings, sees_changes, limits, source, digest, table, warnings, rules, compiled, .. } = self;
+        postcard::to_allocvec(&(kind, settings, sees_changes, limits, source, digest, table, warnings, rules, compiled))
     }
 
     /// Cedar's own forms. `None` where they cannot be made, which no set that was loaded is.
@@ -247,6 +252,12 @@ impl PolicySet {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Until when a decision of this time may be remembered where revocations are not seen.
+    #[must_use]
+    pub fn latest(&self, at: i64) -> i64 {
+        at.saturating_add(self.settings.max_cache_ms)
     }
 
     /// What facts are made with. `None` in a general set.

@@ -80,7 +80,8 @@ fn decision_text<'s>(set: &'s PolicySet, decision: &'s Decision) -> Text<'s> {
             .filter_map(|(at, message)| id(at).map(|policy| ErrorText { policy, message }))
             .collect(),
         policy_set: &set.digest,
-        valid: Validity { from: *since, until: *until },
+        // Texts go further than to the host that asked.
+        valid: Validity { from: *since, until: set.latest(*since).min(*until) },
         reads: reads.places().filter_map(|at| FIELDS.get(usize::try_from(at).ok()?).copied()).collect(),
         detail: None,
     }

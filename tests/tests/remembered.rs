@@ -46,6 +46,7 @@ impl Pair {
         assert_eq!(seen(&one), seen(&other), "{request:?} at {at}");
         let valid = one.valid();
         assert!(valid.is_empty() || valid.contains(&at), "{valid:?} is said at {at}");
+        assert_eq!(valid, other.valid(), "{request:?} at {at}");
         self.compared += 1;
     }
 

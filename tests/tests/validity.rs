@@ -6,6 +6,7 @@ use cedargate_guest::load;
 use cedargate_guest::principal::Principal;
 use cedargate_guest::reads::FIELDS;
 use cedargate_guest::set::PolicySet;
+use cedargate_guest::text;
 use cedargate_tests::corpus::{self, Case};
 use cedargate_tests::dice::Dice;
 use serde_json::Value;
@@ -13,6 +14,15 @@ use std::rc::Rc;
 
 /// Times asked within each interval.
 const TIMES: usize = 3;
+
+/// The same bundle from a host that remembers for as long as a decision holds, and from one that does not.
+fn sets(bundle: &str) -> [Rc<PolicySet>; 2] {
+    let mut seeing: Value = serde_json::from_str(bundle).unwrap();
+    seeing["sees_changes"] = true.into();
+    let sets = [set(bundle), set(&seeing.to_string())];
+    assert_eq!(sets[0].digest, sets[1].digest);
+    sets
+}
 
 fn set(bundle: &str) -> Rc<PolicySet> {
     match load::load(bundle) {
@@ -63,11 +73,12 @@ fn without_unread_fields(principal: &Principal, case: &Case, at: i64, decision: 
 
 #[test]
 fn the_default_policies_say_how_long_they_hold() {
-    let set = set(&corpus::bundle(None));
     let dice = &mut Dice::new(1);
-    for file in corpus::case_files() {
-        for case in corpus::cases(&file) {
-            walk(&set, &case, dice);
+    for set in sets(&corpus::bundle(None)) {
+        for file in corpus::case_files() {
+            for case in corpus::cases(&file) {
+                walk(&set, &case, dice);
+            }
         }
     }
 }
@@ -87,13 +98,15 @@ const TIMED: &str = r#"
 fn boundaries_are_found_in_every_comparison() {
     let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
     bundle["policies"] = serde_json::json!([{"name": "timed.cedar", "text": TIMED}]);
-    let set = set(&bundle.to_string());
     let dice = &mut Dice::new(2);
-    for file in corpus::case_files() {
-        for case in corpus::cases(&file) {
-            walk(&set, &case, dice);
+    for set in sets(&bundle.to_string()) {
+        for file in corpus::case_files() {
+            for case in corpus::cases(&file) {
+                walk(&set, &case, dice);
+            }
         }
     }
+    let set = set(&bundle.to_string());
     let start = corpus::millis("2026-04-23T12:44:59.990Z");
     let profile = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active","expires_at":"2026-04-23T12:45:00.005Z"}"#;
     let principal = Principal::prepare(Rc::clone(&set), profile).unwrap();
@@ -115,4 +128,20 @@ fn a_use_of_time_that_is_no_comparison_holds_for_now_only() {
     let principal = Principal::prepare(set, profile).unwrap();
     let decision = decide(&principal, 7, r#"{"action":"models.list"}"#, "").unwrap();
     assert!(decision.until <= 7, "{decision:?}");
+}
+
+#[test]
+fn only_a_host_that_sees_changes_may_remember_until_the_next_boundary() {
+    let request = r#"{"action":"models.list"}"#;
+    let profile = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active","expires_at":"2026-04-23T12:45:00Z"}"#;
+    let (expiry, day) = (corpus::millis("2026-04-23T12:45:00Z"), 86_400_000);
+    let [cut, whole] = sets(&corpus::bundle(None)).map(|set| Principal::prepare(set, profile).unwrap());
+    let until = |principal: &Principal, at: i64| decide(principal, at, request, "").unwrap().until;
+    assert_eq!((until(&cut, expiry - day), until(&whole, expiry - day)), (expiry - day + 1_000, expiry));
+    assert_eq!((until(&cut, expiry - 9), until(&whole, expiry - 9)), (expiry, expiry));
+    // Nothing changes any more.
+    assert_eq!((until(&cut, expiry), until(&whole, expiry)), (expiry + 1_000, 1 << 53));
+    let at = expiry - day;
+    let text = |principal: &Principal| text::text(&principal.set, at, &decide(principal, at, request, ""));
+    assert_eq!(text(&cut), text(&whole), "a text says the same wherever it goes");
 }

@@ -144,6 +144,7 @@ impl Bundle {
             entities: of(Kind::Entities).next(),
             links: of(Kind::Links).collect(),
             settings: &self.settings,
+            sees_changes: true,
             limits: self.limits(),
         };
         serde_json::to_string(&text).map_err(|error| BundleError::Text { cause: error.to_string() })
@@ -180,6 +181,8 @@ struct Text<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<File<'a>>,
     settings: &'a Settings,
+    /// What is remembered here goes with the set, and a changed profile is another principal.
+    sees_changes: bool,
     limits: Limits,
 }
 

@@ -55,8 +55,8 @@ pub(crate) fn decision(
         errors: errors.into(),
         reads: reads.into(),
     };
-    let valid = Timestamp::from_millis(since)..Timestamp::from_millis(until);
-    Ok(Decision::of(rulings.share(ruling), valid))
+    let holds = Timestamp::from_millis(since)..Timestamp::from_millis(until);
+    Ok(Decision::of(rulings.share(ruling), holds, at))
 }
 
 fn undecided(set: &Arc<PolicySetInfo>, at: Timestamp, error: wire::DecideError) -> Decision {

@@ -18,7 +18,10 @@ const UNAVAILABLE_MESSAGE: &str = "the gateway could not decide this request; tr
 #[derive(Clone, Debug)]
 pub struct Decision {
     pub(crate) ruling: Arc<Ruling>,
-    pub(crate) valid: Range<Timestamp>,
+    /// From when the decision holds, and the next moment at which it may change.
+    pub(crate) holds: Range<Timestamp>,
+    /// When it was made, or taken from memory.
+    pub(crate) at: Timestamp,
     pub(crate) retry_after: Option<Duration>,
     /// Only what no policy decided has this.
     pub(crate) exception: Option<Box<Exception>>,
@@ -55,8 +58,8 @@ pub(crate) struct Exception {
 
 impl Decision {
     /// A decision of policies.
-    pub(crate) fn of(ruling: Arc<Ruling>, valid: Range<Timestamp>) -> Self {
-        Self { ruling, valid, retry_after: None, exception: None }
+    pub(crate) fn of(ruling: Arc<Ruling>, holds: Range<Timestamp>, at: Timestamp) -> Self {
+        Self { ruling, holds, at, retry_after: None, exception: None }
     }
 
     /// A decision that rests on no policy.
@@ -68,7 +71,7 @@ impl Decision {
     ) -> Self {
         let nothing = || Box::from([]);
         let ruling = Ruling { set, outcome, deciding: None, policies: nothing(), errors: nothing(), reads: nothing() };
-        Self { exception: Some(Box::new(exception)), ..Self::of(Arc::new(ruling), at..at) }
+        Self { exception: Some(Box::new(exception)), ..Self::of(Arc::new(ruling), at..at, at) }
     }
 
     pub(crate) fn unavailable(set: Arc<PolicySetInfo>, fault: Fault, at: Timestamp, detail: String) -> Self {
@@ -171,10 +174,13 @@ impl Decision {
     }
 
     /// When the decision holds, for the same principal and for requests with the same values in the fields of
-    /// [`reads`](Self::reads). Empty where it may not be remembered.
+    /// [`reads`](Self::reads). Empty where it may not be remembered, and never longer than the set's `max_cache_ms`:
+    /// a cache elsewhere sees no revocation.
     #[must_use]
     pub fn valid(&self) -> Range<Timestamp> {
-        self.valid.clone()
+        let longest = self.ruling.set.max_cache_ms().and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0);
+        let latest = Timestamp::from_millis(self.at.as_millis().saturating_add(longest));
+        self.at..self.holds.end.min(latest)
     }
 
     /// The fields of the request and its counters whose presence or value was read.

@@ -46,8 +46,10 @@
 //!
 //! **In this crate**: whole decisions, in the interval that the component declared. It ends at the next moment at
 //! which a comparison of the time with a constant, or with a value of the principal, may change; it is empty where the
-//! time is used in any other way or a policy erred; and it is never longer than the set's `max_cache_ms`. Requests
-//! with counters are never remembered here.
+//! time is used in any other way or a policy erred. The set's `max_cache_ms` bounds what a decision says of itself to
+//! caches elsewhere, which see no revocation; here, a changed profile is another principal, so what was decided holds
+//! until the next such moment. A `max_cache_ms` of zero switches this memory off. Requests with counters are never
+//! remembered here.
 //!
 //! Keys are whole texts and never their hashes. Tables have a fixed number of places for each key, and one principal
 //! has a part of them, so that neither chosen requests nor a busy neighbour can do more than make entries be

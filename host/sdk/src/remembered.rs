@@ -2,8 +2,9 @@
 //!
 //! What may be answered from here is the component's to say: a decision carries the interval in which it holds, for
 //! this policy set, this profile and a request with the same values. The key is the whole request; the interval is
-//! the component's own, and never longer than the set's `max_cache_ms`. The table belongs to one policy set and goes
-//! with it. A request with counters is never remembered, since they change with every request.
+//! the component's own. The table belongs to one policy set and goes with it, and a changed profile has another key, so
+//! nothing that was revoked is ever found: `max_cache_ms` is for caches elsewhere, and only where it is zero nothing is
+//! remembered here, either. A request with counters is never remembered, since they change with every request.
 //!
 //! Nothing is locked: a place holds a pointer that is read and replaced at once. A key has few places that it may
 //! stand in, so no choice of requests makes the table slow, and those of one principal are a part of the table only.
@@ -35,7 +36,7 @@ struct Entry {
     principal: PrincipalKey,
     hash: u64,
     key: Box<[u8]>,
-    valid: Range<Timestamp>,
+    holds: Range<Timestamp>,
     ruling: Arc<Ruling>,
 }
 
@@ -124,16 +125,20 @@ impl Remembered {
             let entry = place.load();
             let entry = entry.as_ref()?;
             let same = entry.hash == key.hash
-                && entry.valid.contains(&at)
+                && entry.holds.contains(&at)
                 && entry.principal == *principal
                 && *key.bytes == *entry.key;
-            same.then(|| Decision::of(Arc::clone(&entry.ruling), entry.valid.clone()))
+            same.then(|| Decision::of(Arc::clone(&entry.ruling), entry.holds.clone(), at))
         })
     }
 
     /// Remembers the decision about a request.
     pub(crate) fn put(&self, principal: &PrincipalKey, key: &Key, at: Timestamp, decision: &Decision) {
-        if !decision.valid.contains(&at) || decision.is_exceptional() || decision.outcome() == Outcome::Throttled {
+        if decision.valid().is_empty()
+            || !decision.holds.contains(&at)
+            || decision.is_exceptional()
+            || decision.outcome() == Outcome::Throttled
+        {
             return;
         }
         let ways = self.ways(principal, key);
@@ -141,7 +146,7 @@ impl Remembered {
             place
                 .load()
                 .as_ref()
-                .is_none_or(|entry| entry.valid.end <= at || (entry.hash == key.hash && entry.principal == *principal))
+                .is_none_or(|entry| entry.holds.end <= at || (entry.hash == key.hash && entry.principal == *principal))
         };
         // Where all are taken, the request's own hash says which one goes: no order is kept.
         let any = usize::try_from(key.hash >> 32).unwrap_or(0) % WAYS;
@@ -150,7 +155,7 @@ impl Remembered {
             principal: *principal,
             hash: key.hash,
             key: key.bytes.as_slice().into(),
-            valid: decision.valid.clone(),
+            holds: decision.holds.clone(),
             ruling: Arc::clone(&decision.ruling),
         };
         place.store(Some(Arc::new(entry)));
