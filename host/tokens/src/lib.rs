@@ -29,8 +29,8 @@ pub use operations::{
 };
 pub use period::{Period, PeriodError};
 pub use record::{
-    Batch, BudgetKey, Event, EventFilter, EventFilterError, LastUse, Owner, Recorder, RecorderOptions, Shadow,
-    UsageCount, UsageKey, Verdict,
+    Batch, BudgetKey, CountKey, Counted, Event, EventFilter, EventFilterError, Owner, Recorder, RecorderOptions,
+    Shadow, UsageCount, Verdict,
 };
 pub use secret::{
     EnvSegment, EnvSegmentError, GenerateError, Malformed, PRESENTED_BYTES_MAX, Prefix, Presented, SECRET_PATTERN,

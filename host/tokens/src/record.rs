@@ -10,4 +10,4 @@ pub use budget::{BudgetKey, Owner};
 pub use event::{Event, Shadow, Verdict};
 pub use filter::{EventFilter, EventFilterError};
 pub use recorder::{Recorder, RecorderOptions};
-pub use tally::{Batch, LastUse, UsageCount, UsageKey};
+pub use tally::{Batch, CountKey, Counted, UsageCount};

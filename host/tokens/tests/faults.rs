@@ -149,8 +149,9 @@ async fn a_full_store_says_so_and_keeps_what_was_acknowledged() {
         recorder.record(Event::new(format!("req_{n}"), tokens.now(), "chat.completions", Verdict::Allow));
     }
     assert!(matches!(recorder.flush().await, Err(StoreError::Full)));
+    let refused = format!("app-{}", acknowledged.len());
     assert!(matches!(
-        tokens.create(NewToken::new("again", Grant::general())).await,
+        tokens.create(NewToken::new(refused, Grant::general())).await,
         Err(TokenError::Store(StoreError::Full))
     ));
 

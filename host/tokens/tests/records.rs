@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Selector, Shadow, Unit, Verdict, Window,
+    BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Selector, Shadow, SqliteOptions, SqliteStore,
+    Store, Unit, Verdict, Window,
 };
 
 use crate::stage::{Stage, later};
@@ -114,6 +115,28 @@ async fn counts_are_by_model_and_denials_together() {
     assert_eq!(usage[1].1.cost_nanos, 21_000);
     assert!(stage.store.usage("key_0001", Timestamp::from_millis(0)).await.unwrap().is_empty());
     assert!(stage.store.usage("tok_a", later(stage.clock.now(), 3_600)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn counts_are_added_once_by_whoever_reads_or_writes() {
+    let stage = Stage::new().await;
+    let other = SqliteStore::open(stage.sqlite.path(), SqliteOptions::default()).await.unwrap();
+    let recorder = recorder(&stage);
+    let mut seen = 0;
+    for n in 1..=40 {
+        recorder.record(event(&stage, n));
+        recorder.flush().await.unwrap();
+        if n % 3 == 0 {
+            let stores: [&dyn Store; 2] = [&other, &*stage.store];
+            for store in stores {
+                let usage = store.usage("tok_a", Timestamp::from_millis(0)).await.unwrap();
+                seen = usage.iter().map(|(_, count)| count.requests).sum();
+                assert_eq!(seen, u64::try_from(n).unwrap());
+            }
+        }
+    }
+    assert_eq!(seen, 39);
+    other.close().await;
 }
 
 #[tokio::test]

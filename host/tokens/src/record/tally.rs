@@ -18,9 +18,11 @@ const NO_MODEL: &str = "(none)";
 
 /// What is counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UsageKey {
+pub struct CountKey {
     /// The id of the token.
     pub token_id: Arc<str>,
+    /// Which secret of it was used.
+    pub version: u32,
     /// The beginning of the hour.
     pub hour: Timestamp,
     /// The model of admitted requests; `(denied)` for all others.
@@ -54,13 +56,20 @@ impl UsageCount {
     }
 }
 
-/// Which secret of which token was used.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LastUse {
-    /// The id of the token.
-    pub token_id: Arc<str>,
-    /// Which secret of it.
-    pub version: u32,
+/// What was counted under one key, and when last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The counts.
+    pub usage: UsageCount,
+    /// When the secret was last used for it.
+    pub last: Timestamp,
+}
+
+impl Counted {
+    fn add(&mut self, other: &Self) {
+        self.usage.add(&other.usage);
+        self.last = self.last.max(other.last);
+    }
 }
 
 /// Everything that is written at once.
@@ -69,9 +78,7 @@ pub struct Batch {
     /// Events, in the order of their decisions.
     pub events: Vec<Event>,
     /// Counts to be added.
-    pub usage: HashMap<UsageKey, UsageCount>,
-    /// When secrets were last used.
-    pub last_use: HashMap<LastUse, Timestamp>,
+    pub counts: HashMap<CountKey, Counted>,
     /// Amounts to be added.
     pub spent: HashMap<BudgetKey, u64>,
     /// How many events to keep.
@@ -82,13 +89,13 @@ impl Batch {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.usage.is_empty() && self.last_use.is_empty() && self.spent.is_empty()
+        self.events.is_empty() && self.counts.is_empty() && self.spent.is_empty()
     }
 
     /// The newest time in the batch.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
-        self.events.iter().map(|event| event.time).chain(self.last_use.values().copied()).max()
+        self.events.iter().map(|event| event.time).chain(self.counts.values().map(|counted| counted.last)).max()
     }
 
     /// Counts an event, which is not kept by this. Only those of a token's secrets: a client can make up as many
@@ -100,35 +107,33 @@ impl Batch {
             (Verdict::Allow, Some(model)) => Arc::clone(model),
             (Verdict::Allow, None) => NO_MODEL.into(),
         };
-        let key = UsageKey { token_id: Arc::clone(token_id), hour: Window::Hour.start(event.time), model };
-        self.usage.entry(key).or_default().add(&UsageCount {
+        let key = CountKey { token_id: Arc::clone(token_id), version, hour: Window::Hour.start(event.time), model };
+        let usage = UsageCount {
             requests: 1,
             errors: u64::from(event.is_error()),
             tokens_in: event.tokens_in.unwrap_or(0),
             tokens_out: event.tokens_out.unwrap_or(0),
             cost_nanos: event.cost_nanos.unwrap_or(0),
-        });
-        let last = self.last_use.entry(LastUse { token_id: Arc::clone(token_id), version }).or_insert(event.time);
-        *last = (*last).max(event.time);
+        };
+        self.add(key, Counted { usage, last: event.time });
+    }
+
+    fn add(&mut self, key: CountKey, counted: Counted) {
+        self.counts.entry(key).and_modify(|other| other.add(&counted)).or_insert(counted);
     }
 
     /// Forgets what was written. The memory stays for what comes next.
     pub(super) fn clear(&mut self) {
-        let Self { events, usage, last_use, spent, events_max: _ } = self;
+        let Self { events, counts, spent, events_max: _ } = self;
         events.clear();
-        usage.clear();
-        last_use.clear();
+        counts.clear();
         spent.clear();
     }
 
     /// Takes over what another holds, but for its events.
     pub(super) fn add_counts(&mut self, other: &mut Self) {
-        for (key, count) in other.usage.drain() {
-            self.usage.entry(key).or_default().add(&count);
-        }
-        for (key, at) in other.last_use.drain() {
-            let last = self.last_use.entry(key).or_insert(at);
-            *last = (*last).max(at);
+        for (key, counted) in other.counts.drain() {
+            self.add(key, counted);
         }
         for (key, amount) in other.spent.drain() {
             let spent = self.spent.entry(key).or_default();

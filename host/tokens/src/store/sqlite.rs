@@ -2,6 +2,7 @@
 
 mod audit;
 mod budgets;
+mod counts;
 mod events;
 mod failure;
 mod place;

@@ -9,7 +9,11 @@ use crate::store::StoreError;
 
 /// What brings a file from one format to the next, in order; each says at its end which format it made. Released
 /// ones never change.
-const MIGRATIONS: [&str; 2] = [include_str!("../../../migrations/1.sql"), include_str!("../../../migrations/2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../migrations/1.sql"),
+    include_str!("../../../migrations/2.sql"),
+    include_str!("../../../migrations/3.sql"),
+];
 
 /// Marks the file as ours: `CGTK`.
 const APPLICATION_ID: i64 = 0x4347_544b;

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query, query_scalar};
 
 use super::failure::Failure;
-use super::{SqliteStore, audit, time};
+use super::{SqliteStore, audit, counts, time};
 use crate::secret::SecretHash;
 use crate::store::{Change, ChangeSet, StoreError, StoredSecret, TokenPage};
 use crate::token::{Grant, Label, SecretVersion, Token};
@@ -160,13 +160,13 @@ async fn put_secret(connection: &mut SqliteConnection, token: i64, secret: &Secr
 }
 
 pub(super) async fn by_id(store: &SqliteStore, id: &str) -> Result<Option<Token>> {
-    let mut transaction = store.reader()?.begin().await?;
+    let mut transaction = counts::settled(store).await?.begin().await?;
     let rows = query(TOKEN_BY_ID).bind(id).fetch_all(&mut *transaction).await?;
     Ok(with_secrets(&mut transaction, rows).await?.pop())
 }
 
 pub(super) async fn by_name(store: &SqliteStore, name: &str, limit: u32) -> Result<Vec<Token>> {
-    let mut transaction = store.reader()?.begin().await?;
+    let mut transaction = counts::settled(store).await?.begin().await?;
     let rows = query("SELECT * FROM tokens WHERE name = ? ORDER BY name_held DESC, number DESC LIMIT ?")
         .bind(name)
         .bind(limit)
@@ -180,7 +180,7 @@ pub(super) async fn by_name(store: &SqliteStore, name: &str, limit: u32) -> Resu
 }
 
 pub(super) async fn page(store: &SqliteStore, after: i64, limit: u32) -> Result<TokenPage> {
-    let mut transaction = store.reader()?.begin().await?;
+    let mut transaction = counts::settled(store).await?.begin().await?;
     let rows = query("SELECT * FROM tokens WHERE number > ? ORDER BY number LIMIT ?")
         .bind(after)
         .bind(limit)

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::failure::Failure;
 use super::rows::Insert;
 use super::tokens::note_time;
-use super::{SqliteStore, budgets, stored, usage};
+use super::{SqliteStore, budgets, counts, stored};
 use crate::record::Batch;
 use crate::store::StoreError;
 
@@ -17,7 +17,7 @@ static EVENTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("event_texts", &[
 pub(super) async fn write(store: &SqliteStore, batch: &Batch) -> Result<(), Failure> {
     let mut transaction = store.begin().await?;
     events(&mut transaction, batch).await?;
-    usage::add(&mut transaction, batch).await?;
+    counts::add(&mut transaction, batch).await?;
     budgets::add(&mut transaction, batch).await?;
     if let Some(newest) = batch.newest() {
         note_time(&mut transaction, newest.as_millis()).await?;
