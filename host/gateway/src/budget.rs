@@ -83,9 +83,14 @@ impl Budgets {
         at: Timestamp,
         token: Option<Spender<'_>>,
         team: Option<Spender<'_>>,
-        amounts: Amounts,
+        amounts: impl Fn() -> Amounts,
     ) -> Reservation {
-        let mut reservation = Reservation { counters: Counters::default(), held: Vec::new(), budgets: None };
+        let is_free = |spender: &Option<Spender<'_>>| spender.is_none_or(|spender| spender.allowances.is_empty());
+        if is_free(&token) && is_free(&team) {
+            return Reservation { inner: None };
+        }
+        let amounts = amounts();
+        let mut reservation = Reserved { counters: Counters::default(), held: Vec::new(), budgets: Arc::clone(self) };
         let owners = [(token, Owner::Token as fn(Arc<str>) -> Owner), (team, Owner::Team)];
         for (n, (spender, owner)) in owners.into_iter().enumerate() {
             let Some(Spender { id, allowances }) = spender else { continue };
@@ -102,10 +107,7 @@ impl Budgets {
                 reservation.held.push(Held { account, hold, budget, kind: allowance.kind() });
             }
         }
-        if !reservation.held.is_empty() {
-            reservation.budgets = Some(Arc::clone(self));
-        }
-        reservation
+        Reservation { inner: Some(Box::new(reservation)) }
     }
 }
 
@@ -155,44 +157,50 @@ fn leaves_less(counter: &Counter, other: &Counter) -> bool {
 /// Something that is set aside. Dropped without being settled, it is released.
 #[must_use]
 pub(crate) struct Reservation {
+    /// Nothing where nobody counts.
+    inner: Option<Box<Reserved>>,
+}
+
+struct Reserved {
     counters: Counters,
     held: Vec<Held>,
-    budgets: Option<Arc<Budgets>>,
+    budgets: Arc<Budgets>,
 }
 
 impl Reservation {
-    /// The facts for the decision.
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    /// The facts for the decision, where there are any.
+    pub(crate) fn counters(&self) -> Option<&Counters> {
+        self.inner.as_ref().map(|inner| &inner.counters)
     }
 
     /// Whether tokens or money are counted, so that what the provider used matters.
     pub(crate) fn counts_usage(&self) -> bool {
-        self.held.iter().any(|held| matches!(held.budget.unit, Unit::Tokens | Unit::Money))
+        let mut held = self.inner.iter().flat_map(|inner| &inner.held);
+        held.any(|held| matches!(held.budget.unit, Unit::Tokens | Unit::Money))
     }
 
     /// What was set aside is spent: this much of it.
-    pub(crate) fn settle(mut self, amounts: Amounts) {
-        let Some(budgets) = self.budgets.take() else { return };
-        for Held { account, hold, budget, kind } in self.held.drain(..) {
+    pub(crate) fn settle(self, amounts: Amounts) {
+        let Some(mut inner) = self.inner else { return };
+        for Held { account, hold, budget, kind } in inner.held.drain(..) {
             let actual = amounts.of(budget.unit, kind).unwrap_or(0);
             lock(&account).settle(budget.start, hold, actual);
-            budgets.recorder.spend(budget, actual);
+            inner.budgets.recorder.spend(budget, actual);
         }
     }
 
     /// What was set aside is spent whole: nobody said how much of it was used.
-    pub(crate) fn settle_whole(mut self) {
-        let Some(budgets) = self.budgets.take() else { return };
-        for Held { account, hold, budget, .. } in self.held.drain(..) {
+    pub(crate) fn settle_whole(self) {
+        let Some(mut inner) = self.inner else { return };
+        for Held { account, hold, budget, .. } in inner.held.drain(..) {
             let amount = hold.amount;
             lock(&account).settle(budget.start, hold, amount);
-            budgets.recorder.spend(budget, amount);
+            inner.budgets.recorder.spend(budget, amount);
         }
     }
 }
 
-impl Drop for Reservation {
+impl Drop for Reserved {
     fn drop(&mut self) {
         for Held { account, hold, budget, .. } in self.held.drain(..) {
             lock(&account).settle(budget.start, hold, 0);

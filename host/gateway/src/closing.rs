@@ -23,11 +23,17 @@ struct Open {
     gateway: Arc<Gateway>,
     story: Story,
     reservation: Reservation,
-    candidate: Candidate,
-    permit: Permit,
-    price: Option<Price>,
+    goes_to: Destination,
     kind: Kind,
     status: u16,
+}
+
+/// Where a request goes, and why it may.
+#[derive(Clone)]
+pub(crate) struct Destination {
+    pub(crate) candidate: Candidate,
+    pub(crate) permit: Permit,
+    pub(crate) price: Option<Price>,
 }
 
 impl Closing {
@@ -35,20 +41,18 @@ impl Closing {
         gateway: Arc<Gateway>,
         story: Story,
         reservation: Reservation,
-        (candidate, permit): (Candidate, Permit),
+        goes_to: Destination,
         kind: Kind,
     ) -> Self {
         // A client that goes away before the reply has this status in the logs of most proxies.
-        let open = Open { gateway, story, reservation, candidate, permit, price: None, kind, status: 499 };
-        Self { open: Some(open) }
+        Self { open: Some(Open { gateway, story, reservation, goes_to, kind, status: 499 }) }
     }
 
-    /// The request goes to this candidate now.
-    pub(crate) fn goes_to(&mut self, candidate: &Candidate, permit: &Permit, price: Option<Price>) {
+    /// The request goes elsewhere now.
+    pub(crate) fn goes_to(&mut self, destination: Destination) {
         if let Some(open) = &mut self.open {
-            open.candidate = candidate.clone();
-            open.permit = permit.clone();
-            open.price = price;
+            open.story.failed(&open.goes_to.candidate, &open.goes_to.permit);
+            open.goes_to = destination;
         }
     }
 
@@ -61,7 +65,11 @@ impl Closing {
 
     /// No provider answered: nothing is spent. The story goes on as that of a failure.
     pub(crate) fn release(mut self) -> Option<Story> {
-        self.open.take().map(|open| open.story)
+        self.open.take().map(|open| {
+            let Open { mut story, goes_to, .. } = open;
+            story.failed(&goes_to.candidate, &goes_to.permit);
+            story
+        })
     }
 }
 
@@ -83,7 +91,8 @@ impl Drop for Closing {
 
 impl Open {
     fn close(self, ending: &Ending) {
-        let Self { gateway, story, reservation, candidate, permit, price, kind, status } = self;
+        let Self { gateway, story, reservation, goes_to, kind, status } = self;
+        let Destination { candidate, permit, price } = goes_to;
         gateway.metrics.ended(ending);
         let event = story.admitted(Some(&candidate), permit.decision(), status);
         let told = event.map(|mut event| {

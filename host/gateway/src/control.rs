@@ -98,10 +98,7 @@ impl Gateway {
         let decision = self.pdp.decide(&who.prepared.principal, facts, at);
         let verdict = if decision.is_allow() { Verdict::Allow } else { Verdict::Deny };
         let mut event = Event::new(caller.request_id().as_str(), at, facts.action.as_str(), verdict);
-        event.token_id = Some(Arc::clone(&who.id));
-        event.token_name.clone_from(&who.name);
-        event.secret_version = who.version;
-        event.team.clone_from(&who.team);
+        who.prepared.sign(&mut event);
         event.status = decision.status();
         event.code = decision.code().map(Into::into);
         event.policies = decision.policies().map(Into::into).collect();
@@ -114,7 +111,7 @@ impl Gateway {
 
 /// In whose name the audit log keeps a change.
 fn actor(who: &Who) -> Result<Actor, Refusal> {
-    Actor::new(format!("token:{}", who.id)).map_err(|error| {
+    Actor::new(format!("token:{}", who.prepared.id)).map_err(|error| {
         tracing::error!(%error, "a token cannot act");
         Refusal::Unavailable(Unavailable::Principal)
     })

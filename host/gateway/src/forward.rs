@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::body::{ReplyBody, Source};
 use crate::budget::{Kind, Reservation};
-use crate::closing::Closing;
+use crate::closing::{Closing, Destination};
 use crate::config::{Dialect, Model, Provider, ProviderKey};
 use crate::echo;
 use crate::gateway::Gateway;
@@ -74,15 +74,22 @@ impl Gateway {
             admission.candidates().filter_map(|(candidate, permit)| Some((call.target(candidate)?, permit)));
         let mut next = targets.next();
         // Admitted, but perhaps at no provider that speaks like this endpoint.
-        let (first, permit) = next.as_ref().ok_or(Refusal::ModelUnknown)?;
+        let Some((first, permit)) = next.as_ref() else {
+            if let (Some(story), Some((candidate, permit))) = (story.as_mut(), admission.candidates().next()) {
+                story.failed(candidate, permit);
+            }
+            return Err(Refusal::ModelUnknown.into());
+        };
         let told = story.take().ok_or(Refusal::RouteUnknown)?;
         let started = Instant::now();
         let kind = Kind::of(call.asked.endpoint());
-        let chosen = (first.candidate.clone(), (*permit).clone());
-        let mut closing = Closing::new(Arc::clone(self), told, reservation, chosen, kind);
+        let mut closing = Closing::new(Arc::clone(self), told, reservation, first.destination(permit), kind);
         let mut failure = UpstreamError::Unreachable;
+        let mut is_first = true;
         while let Some((target, permit)) = next.take() {
-            closing.goes_to(target.candidate, permit, target.model.and_then(|model| model.price));
+            if !std::mem::take(&mut is_first) {
+                closing.goes_to(target.destination(permit));
+            }
             let sent = target.send(call, Pass::Permitted(permit)).await;
             next = targets.next();
             match sent {
@@ -174,6 +181,11 @@ impl Call<'_> {
 }
 
 impl Target<'_> {
+    fn destination(&self, permit: &Permit) -> Destination {
+        let price = self.model.and_then(|model| model.price);
+        Destination { candidate: self.candidate.clone(), permit: permit.clone(), price }
+    }
+
     /// Sends the request, which whoever calls this shows to be admitted.
     pub(crate) async fn send(&self, call: &Call<'_>, pass: Pass<'_>) -> Result<Response<Source>, UpstreamError> {
         match pass {

@@ -22,9 +22,9 @@ use crate::body::ReplyBody;
 use crate::budget::{Amounts, Reservation, Spender};
 use crate::forward::{Call, outbound_headers};
 use crate::gateway::Gateway;
-use crate::identify::Who;
+use crate::identify::{Identity, Who};
 use crate::live::Live;
-use crate::receive::receive;
+use crate::receive::{Received, receive};
 use crate::story::Story;
 
 /// Where a request came from.
@@ -75,7 +75,7 @@ impl Gateway {
         }
         let Some(story) = slot.as_mut() else { return Err(Refusal::RouteUnknown.into()) };
         let mut identity = self.identify(&live, &parts)?;
-        story.who_is(identity.who.clone());
+        story.who_is(&identity.who);
         let envelope = Envelope::open(&parts, &live.limits)?;
         *endpoint = Some(envelope.route().endpoint());
         story.route_is(envelope.route().endpoint());
@@ -83,16 +83,36 @@ impl Gateway {
         let timeouts = &live.config.timeouts;
         let received = receive(body, envelope.body_bytes_max(), timeouts.body, &self.room).await?;
         let asked = envelope.read(&received.bytes, &live.catalogue)?;
-        story.asks(&asked);
         if self.identify_again(&mut identity)? {
-            story.who_is(identity.who.clone());
+            story.who_is(&identity.who);
         }
         let mut facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).clone() };
-        let amounts = amounts(&live, &asked, received.bytes.len());
-        let (admission, reservation) = self.admit(&live, &identity.who, &mut facts, &asked, amounts, story)?;
+        let answered = self.answer_asked(&live, identity, &asked, &mut facts, received, parts, caller, slot).await;
+        if let (Err(_), Some(story)) = (&answered, slot) {
+            story.asked_in_vain(&asked);
+        }
+        answered
+    }
+
+    /// Answers what was asked, where it is admitted.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a request")]
+    async fn answer_asked(
+        self: &Arc<Self>,
+        live: &Live,
+        mut identity: Identity,
+        asked: &Asked,
+        facts: &mut Facts,
+        received: Received,
+        parts: Parts,
+        caller: &Caller,
+        slot: &mut Option<Story>,
+    ) -> Result<Response<ReplyBody>, Rejection> {
+        let Some(story) = slot.as_mut() else { return Err(Refusal::RouteUnknown.into()) };
+        let amounts = || amounts(live, asked, received.bytes.len());
+        let (admission, reservation) = self.admit(live, &identity.who, facts, asked, amounts, story)?;
         match asked.endpoint() {
             Endpoint::ModelsList | Endpoint::ModelsRead => {
-                let answer = self.discover(&live, &identity.who, &facts, &asked, &admission, &parts)?;
+                let answer = self.discover(live, &identity.who, facts, asked, &admission, &parts)?;
                 reservation.settle(Amounts::Discovery);
                 self.tell_answered(slot, &admission);
                 Ok(json(answer, caller))
@@ -100,9 +120,9 @@ impl Gateway {
             _ => {
                 let counts = reservation.counts_usage() && asked.stream() && asked.include_usage() != Some(true);
                 let call = Call {
-                    live: &live,
+                    live,
                     count: counts && matches!(asked.endpoint(), Endpoint::ChatCompletions | Endpoint::Completions),
-                    asked: &asked,
+                    asked,
                     caller,
                     query: parts.uri.query().map(str::to_owned),
                     headers: outbound_headers(parts.headers, caller),
@@ -121,14 +141,17 @@ impl Gateway {
         who: &Who,
         facts: &mut Facts,
         asked: &Asked,
-        amounts: Amounts,
+        amounts: impl Fn() -> Amounts,
         story: &mut Story,
     ) -> Result<(Admission, Reservation), Rejection> {
         let at = self.clock.now();
         let token = who.entry.as_ref().map(|entry| Spender { id: entry.token_id(), allowances: entry.allowances() });
-        let team = who.team.as_ref().map(|team| Spender { id: team, allowances: live.allowances(team) });
+        let team = who.prepared.team.as_ref();
+        let team = team.map(|team| Spender { id: team, allowances: live.allowances(team) });
         let reservation = self.budgets.reserve(at, token, team, amounts);
-        facts.counters.clone_from(reservation.counters());
+        if let Some(counters) = reservation.counters() {
+            facts.counters.clone_from(counters);
+        }
         let judged = admit::judge(&self.pdp, &who.prepared.principal, facts, asked, at);
         self.record(story, who, &judged, at);
         story.decided(at, &judged, self.shadow.load().is_some());

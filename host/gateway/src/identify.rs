@@ -13,13 +13,7 @@ use crate::live::Live;
 use crate::principals::{Prepared, Slot};
 
 /// Somebody who is known.
-#[derive(Clone)]
 pub(crate) struct Who {
-    /// The id of the token, or the fingerprint of a provider's key.
-    pub(crate) id: Arc<str>,
-    pub(crate) name: Option<Arc<str>>,
-    pub(crate) version: Option<u32>,
-    pub(crate) team: Option<Arc<str>>,
     pub(crate) prepared: Arc<Prepared>,
     /// The token; absent for a provider's key.
     pub(crate) entry: Option<Arc<Entry<Slot>>>,
@@ -36,6 +30,8 @@ pub(crate) struct Identity {
     pub(crate) who: Who,
     pub(crate) own_key: Option<OwnKey>,
     hash: SecretHash,
+    /// The state of the directory in which the hash was looked up.
+    seen: u64,
 }
 
 impl Gateway {
@@ -44,16 +40,20 @@ impl Gateway {
         let credential = credential::present(parts)?;
         let presented = Presented::parse(credential.expose()).map_err(|_| Refusal::TokenMalformed)?;
         let hash = presented.hash();
+        let seen = self.directory.changes();
         match self.directory.look_up(&hash) {
-            Lookup::Found(entry) => Ok(Identity { who: self.token(entry)?, own_key: None, hash }),
+            Lookup::Found(entry) => Ok(Identity { who: self.token(entry)?, own_key: None, hash, seen }),
             Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
             Lookup::Unknown if presented.is_ours() => Err(Refusal::TokenUnknown),
-            Lookup::Unknown => self.provider_key(live, &credential, hash),
+            Lookup::Unknown => self.provider_key(live, &credential, hash, seen),
         }
     }
 
     /// The same, after the time that a body took: what was revoked meanwhile is revoked. Says whether it is another.
     pub(crate) fn identify_again(&self, identity: &mut Identity) -> Result<bool, Refusal> {
+        if self.directory.is_available() && self.directory.changes() == identity.seen {
+            return Ok(false);
+        }
         let Some(entry) = &identity.who.entry else {
             // A provider's key may have been imported, and ended, meanwhile.
             return match self.directory.look_up(&identity.hash) {
@@ -75,26 +75,24 @@ impl Gateway {
 
     fn token(&self, entry: Arc<Entry<Slot>>) -> Result<Who, Refusal> {
         let prepared = self.principals.get(&entry).ok_or(Refusal::Unavailable(Unavailable::Principal))?;
-        Ok(Who {
-            id: Arc::clone(entry.token_id()),
-            name: Some(Arc::clone(entry.name())),
-            version: Some(entry.secret_version()),
-            team: entry.team_id().cloned(),
-            prepared,
-            entry: Some(entry),
-        })
+        Ok(Who { prepared, entry: Some(entry) })
     }
 
     /// A key of a provider that lets clients present theirs. One that was imported as a token is known, ended or not,
     /// and never comes here.
-    fn provider_key(&self, live: &Live, credential: &Credential, hash: SecretHash) -> Result<Identity, Refusal> {
+    fn provider_key(
+        &self,
+        live: &Live,
+        credential: &Credential,
+        hash: SecretHash,
+        seen: u64,
+    ) -> Result<Identity, Refusal> {
         let provider = live.prefixes.provider(credential.expose()).ok_or(Refusal::TokenUnknown)?;
         let dialect = live.provider(provider).ok_or(Refusal::TokenUnknown)?.dialect;
         let key = ProviderKey::new(credential.expose(), dialect).map_err(|_| Refusal::TokenMalformed)?;
         let prepared = self.provider_keys.get(&self.pdp, &hash, provider);
         let prepared = prepared.ok_or(Refusal::Unavailable(Unavailable::Principal))?;
-        let id: Arc<str> = prepared.principal.id().into();
-        let who = Who { id, name: None, version: None, team: None, prepared, entry: None };
-        Ok(Identity { who, own_key: Some(OwnKey { provider: Arc::clone(provider), key }), hash })
+        let who = Who { prepared, entry: None };
+        Ok(Identity { who, own_key: Some(OwnKey { provider: Arc::clone(provider), key }), hash, seen })
     }
 }

@@ -70,7 +70,7 @@ impl ProviderKeys {
         if let Some(prepared) = self.with(|generations| generations.get(&known, self.most)) {
             return Some(prepared);
         }
-        let prepared = Prepared::new(pdp, profile(hash, provider))
+        let prepared = Prepared::of_key(pdp, profile(hash, provider))
             .inspect_err(|error| tracing::error!(%error, "a provider's key cannot be a principal"));
         let prepared = Arc::new(prepared.ok()?);
         self.with(|generations| generations.insert(known, Arc::clone(&prepared), self.most));

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use cedargate::model::Profile;
-use cedargate::{Pdp, Principal};
-use cedargate_tokens::Entry;
+use cedargate::{Pdp, Principal, ProfileError};
+use cedargate_tokens::{Entry, Event};
 
 /// What hangs on an entry of the directory. A changed token has another entry, and so another slot.
 #[derive(Debug, Default)]
@@ -17,18 +17,45 @@ pub(crate) struct Slot {
     used: AtomicBool,
 }
 
-/// A principal, with the profile that it was made from.
+/// A principal, with the profile that it was made from, and what is told of it.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) principal: Principal,
     pub(crate) profile: Profile,
+    /// The id of the token, or the fingerprint of a provider's key.
+    pub(crate) id: Arc<str>,
+    /// The name of the token.
+    pub(crate) name: Option<Arc<str>>,
+    /// Which secret of the token was presented.
+    pub(crate) version: Option<u32>,
+    pub(crate) team: Option<Arc<str>>,
 }
 
 impl Prepared {
-    /// Has the component check a profile.
-    pub(crate) fn new(pdp: &Pdp, profile: Profile) -> Result<Self, cedargate::ProfileError> {
+    /// Has the component check the profile of a provider's key.
+    pub(crate) fn of_key(pdp: &Pdp, profile: Profile) -> Result<Self, ProfileError> {
         let principal = pdp.principal(&profile)?;
-        Ok(Self { principal, profile })
+        Ok(Self { id: principal.id().into(), principal, profile, name: None, version: None, team: None })
+    }
+
+    /// Has the component check the profile of a token.
+    fn of_token(pdp: &Pdp, profile: Profile, entry: &Entry<Slot>) -> Result<Self, ProfileError> {
+        Ok(Self {
+            principal: pdp.principal(&profile)?,
+            profile,
+            id: Arc::clone(entry.token_id()),
+            name: Some(Arc::clone(entry.name())),
+            version: Some(entry.secret_version()),
+            team: entry.team_id().cloned(),
+        })
+    }
+
+    /// Says in an event who asked.
+    pub(crate) fn sign(&self, event: &mut Event) {
+        event.token_id = Some(Arc::clone(&self.id));
+        event.token_name.clone_from(&self.name);
+        event.secret_version = self.version;
+        event.team.clone_from(&self.team);
     }
 }
 
@@ -60,7 +87,7 @@ impl Principals {
     fn prepare(&self, entry: &Arc<Entry<Slot>>, slot: &Slot) -> Option<Arc<Prepared>> {
         let token = entry.token_id();
         let profile = entry.profile().inspect_err(|error| tracing::error!(%token, %error, "a token has no profile"));
-        let prepared = Prepared::new(&self.pdp, profile.ok()?)
+        let prepared = Prepared::of_token(&self.pdp, profile.ok()?, entry)
             .inspect_err(|error| tracing::error!(%token, %error, "a token's profile cannot be used"));
         let prepared = Arc::new(prepared.ok()?);
         slot.prepared.store(Some(Arc::clone(&prepared)));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cedargate::Decision;
 use cedargate::model::{Request, Timestamp};
+use cedargate::{Decision, Permit};
 use cedargate_http::admit::Judged;
 use cedargate_http::catalogue::Candidate;
 use cedargate_http::extract::Asked;
@@ -13,6 +13,7 @@ use cedargate_http::route::Endpoint;
 use cedargate_tokens::{Event, Verdict};
 
 use crate::identify::Who;
+use crate::principals::Prepared;
 use crate::shadow::Judged as ForShadow;
 
 /// The action of events about endpoints that do not exist.
@@ -24,24 +25,25 @@ pub(crate) struct Story {
     started: Instant,
     at: Timestamp,
     endpoint: Option<Endpoint>,
-    who: Option<Who>,
+    who: Option<Arc<Prepared>>,
+    /// The model, where the request came to nothing. An admitted one tells of where it went.
     model: Option<Arc<str>>,
-    /// What was decided, of each candidate in their order.
-    decisions: Vec<(Option<Candidate>, Decision)>,
-    /// What was decided about them, where candidate policies are asked the same.
-    requests: Vec<Request>,
+    /// What was decided about the first candidate, where the request came to nothing.
+    decided: Option<(Option<Candidate>, Decision)>,
+    /// What was decided about, where candidate policies are asked the same.
+    requests: Vec<(Option<Candidate>, Request)>,
 }
 
 impl Story {
     pub(crate) fn new(id: &RequestId, started: Instant, at: Timestamp) -> Self {
         Self {
-            id: id.as_str().into(),
+            id: Arc::clone(id.shared()),
             started,
             at,
             endpoint: None,
             who: None,
             model: None,
-            decisions: Vec::new(),
+            decided: None,
             requests: Vec::new(),
         }
     }
@@ -54,25 +56,34 @@ impl Story {
         self.started
     }
 
-    pub(crate) fn who_is(&mut self, who: Who) {
-        self.who = Some(who);
+    pub(crate) fn who_is(&mut self, who: &Who) {
+        self.who = Some(Arc::clone(&who.prepared));
     }
 
     pub(crate) fn route_is(&mut self, endpoint: Endpoint) {
         self.endpoint = Some(endpoint);
     }
 
-    pub(crate) fn asks(&mut self, asked: &Asked) {
+    /// It asked for this, and came to nothing.
+    pub(crate) fn asked_in_vain(&mut self, asked: &Asked) {
         self.model = asked.model().map(|model| model.as_str().into());
     }
 
     /// It was decided at this time. The requests are kept where somebody else will be asked the same.
     pub(crate) fn decided(&mut self, at: Timestamp, judged: &[Judged], asks_others: bool) {
         self.at = at;
-        self.decisions = judged.iter().map(|judged| (judged.candidate.clone(), judged.decision.clone())).collect();
-        if asks_others {
-            self.requests = judged.iter().map(|judged| judged.request.clone()).collect();
+        // The only one that is admitted, and most are, is told by what becomes of it.
+        if !matches!(judged, [Judged { candidate: Some(_), decision, .. }] if decision.is_allow()) {
+            self.decided = judged.first().map(|judged| (judged.candidate.clone(), judged.decision.clone()));
         }
+        if asks_others {
+            self.requests = judged.iter().map(|judged| (judged.candidate.clone(), judged.request.clone())).collect();
+        }
+    }
+
+    /// It was admitted for this candidate, and came to nothing all the same.
+    pub(crate) fn failed(&mut self, candidate: &Candidate, permit: &Permit) {
+        self.decided.get_or_insert_with(|| (Some(candidate.clone()), permit.decision().clone()));
     }
 
     /// The event of a request that was not admitted; `None` where nobody is known who asked.
@@ -82,12 +93,12 @@ impl Story {
         event.code = Some(rejection.code().into());
         if let Rejection::Denied(denial) = rejection {
             tell_decision(&mut event, denial.decision());
-        } else if let Some((_, decision)) = self.decisions.first() {
+        } else if let Some((_, decision)) = &self.decided {
             // It was admitted, and failed all the same: the decision is told with the failure.
             event.decision = if decision.is_allow() { Verdict::Allow } else { Verdict::Deny };
             tell_decision(&mut event, decision);
         }
-        if let Some((Some(Candidate { provider, .. }), _)) = self.decisions.first() {
+        if let Some((Some(Candidate { provider, .. }), _)) = &self.decided {
             event.provider = Some(Arc::clone(provider));
         }
         Some(event)
@@ -109,10 +120,7 @@ impl Story {
         let who = self.who.as_ref()?;
         let action = self.endpoint.and_then(Endpoint::action).map_or(NO_ACTION, |action| action.name());
         let mut event = Event::new(Arc::clone(&self.id), self.at, action, verdict);
-        event.token_id = Some(Arc::clone(&who.id));
-        event.token_name.clone_from(&who.name);
-        event.secret_version = who.version;
-        event.team.clone_from(&who.team);
+        who.sign(&mut event);
         event.model.clone_from(&self.model);
         event.latency_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Some(event)
@@ -121,9 +129,11 @@ impl Story {
     /// What the candidate policies are asked, with the event that tells of it; the event alone where nothing was
     /// decided.
     pub(crate) fn for_shadow(&self, event: Event, candidate: Option<&Candidate>) -> Result<ForShadow, Box<Event>> {
-        let place = self.decisions.iter().position(|(of, _)| of.as_ref() == candidate).unwrap_or(0);
-        let (Some(who), Some(request)) = (&self.who, self.requests.get(place)) else { return Err(Box::new(event)) };
-        let (principal, request) = (who.prepared.principal.clone(), request.clone());
+        let place = self.requests.iter().position(|(of, _)| of.as_ref() == candidate).unwrap_or(0);
+        let (Some(who), Some((_, request))) = (&self.who, self.requests.get(place)) else {
+            return Err(Box::new(event));
+        };
+        let (principal, request) = (who.principal.clone(), request.clone());
         Ok(ForShadow { principal, request, at: self.at, event })
     }
 }

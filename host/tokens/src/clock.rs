@@ -90,7 +90,9 @@ impl Clock {
     /// INVARIANT: `base` and `elapsed` never shrink, so their sum does not.
     fn read(&self, system: Timestamp, elapsed: i64) -> Timestamp {
         let base = system.as_millis().saturating_sub(elapsed);
-        let before = self.base.fetch_max(base, Ordering::AcqRel);
+        // Mostly it is the same: a store would take the value away from every other thread that reads it.
+        let before = self.base.load(Ordering::Acquire);
+        let before = if before < base { self.base.fetch_max(base, Ordering::AcqRel) } else { before };
         Timestamp::from_millis(before.max(base).saturating_add(elapsed))
     }
 }

@@ -91,6 +91,13 @@ impl<P: Send + Sync + 'static> Directory<P> {
         follow::take(&self.shared, secrets)
     }
 
+    /// How many changes were taken over so far. While it stays the same, so does every answer but
+    /// [`Lookup::Unavailable`].
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.shared.secrets.changes()
+    }
+
     /// Whether look-ups are answered: what a readiness check wants to know.
     #[must_use]
     pub fn is_available(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use http::HeaderValue;
 
@@ -18,7 +18,7 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 /// The id of a request: letters, digits, `_`, `-` and `.`, so that it can stand in a header, a log and a body.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId {
-    text: Box<str>,
+    text: Arc<str>,
 }
 
 impl RequestId {
@@ -39,6 +39,12 @@ impl RequestId {
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The id, to be kept without being copied.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<str> {
         &self.text
     }
 

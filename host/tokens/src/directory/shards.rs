@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::entry::Entry;
@@ -15,11 +16,12 @@ type Shard<P> = HashMap<SecretHash, Arc<Entry<P>>, BuildHasherDefault<FirstBytes
 
 pub(super) struct Shards<P> {
     shards: Box<[RwLock<Shard<P>>]>,
+    changes: AtomicU64,
 }
 
 impl<P> Default for Shards<P> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
+        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), changes: AtomicU64::new(0) }
     }
 }
 
@@ -49,6 +51,13 @@ impl<P> Shards<P> {
                 }
             }
         }
+        // INVARIANT: behind the change and before the lock is given back, so that who sees the number sees the change,
+        // and who has looked up what was there before finds another number later.
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     pub(super) fn len(&self) -> usize {

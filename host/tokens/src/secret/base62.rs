@@ -15,18 +15,17 @@ pub(super) fn fair_digit(byte: u8) -> Option<char> {
 }
 
 /// A number in this many digits, the most significant first.
-pub(super) fn push_number(text: &mut String, mut number: u32, width: usize) {
-    let mut digits = [b'0'; 16];
-    let width = width.min(digits.len());
-    for place in digits.iter_mut().take(width).rev() {
+pub(super) fn number<const WIDTH: usize>(mut number: u32) -> [u8; WIDTH] {
+    let mut digits = [b'0'; WIDTH];
+    for place in digits.iter_mut().rev() {
         let digit = usize::try_from(number % 62).unwrap_or(0);
         *place = DIGITS.get(digit).copied().unwrap_or(b'0');
         number /= 62;
     }
-    text.extend(digits.iter().take(width).map(|digit| char::from(*digit)));
+    digits
 }
 
 /// Whether every byte is a digit.
 pub(super) fn is_base62(bytes: &[u8]) -> bool {
-    bytes.iter().all(u8::is_ascii_alphanumeric)
+    bytes.iter().fold(true, |fits, byte| fits & byte.is_ascii_alphanumeric())
 }

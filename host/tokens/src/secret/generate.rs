@@ -114,7 +114,7 @@ impl Secret {
         let public = text.as_str().to_owned();
         push_random(&mut text, SECRET_DIGITS)?;
         let check = checksum(&text);
-        text.push_str(&check);
+        text.extend(check.map(char::from));
         Ok(Self { text, public })
     }
 }
