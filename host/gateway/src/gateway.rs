@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use cedargate::Pdp;
-use cedargate::model::Timestamp;
+use cedargate::model::{Request, Timestamp};
 use cedargate_http::admit::Judged;
 use cedargate_http::catalogue::Candidate;
 use cedargate_http::reply::Rejection;
@@ -48,11 +48,18 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Records decisions for a replay, where that is asked for.
-    pub(crate) fn record(&self, story: &Story, who: &Who, judged: &[Judged], at: Timestamp) {
+    pub(crate) fn record(
+        &self,
+        story: &Story,
+        who: &Who,
+        judged: &[Judged],
+        at: Timestamp,
+        requests: impl FnOnce() -> Vec<(Option<Candidate>, Request)>,
+    ) {
         let Some(recording) = &self.recording else { return };
-        for (n, Judged { request, decision, .. }) in judged.iter().enumerate() {
+        for (n, (Judged { decision, .. }, (_, request))) in judged.iter().zip(requests()).enumerate() {
             let id = if n == 0 { Arc::clone(story.id()) } else { format!("{}.{n}", story.id()).into() };
-            recording.made(Made::new(id, at, who.prepared.profile.clone(), request.clone(), decision));
+            recording.made(Made::new(id, at, who.prepared.profile.clone(), request, decision));
         }
     }
 

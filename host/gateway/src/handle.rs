@@ -86,7 +86,7 @@ impl Gateway {
         if self.identify_again(&mut identity)? {
             story.who_is(&identity.who);
         }
-        let mut facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).clone() };
+        let mut facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).borrowed() };
         let answered = self.answer_asked(&live, identity, &asked, &mut facts, received, parts, caller, slot).await;
         if let (Err(_), Some(story)) = (&answered, slot) {
             story.asked_in_vain(&asked);
@@ -101,7 +101,7 @@ impl Gateway {
         live: &Live,
         mut identity: Identity,
         asked: &Asked,
-        facts: &mut Facts,
+        facts: &mut Facts<'_>,
         received: Received,
         parts: Parts,
         caller: &Caller,
@@ -139,7 +139,7 @@ impl Gateway {
         &self,
         live: &Live,
         who: &Who,
-        facts: &mut Facts,
+        facts: &mut Facts<'_>,
         asked: &Asked,
         amounts: impl Fn() -> Amounts,
         story: &mut Story,
@@ -153,8 +153,11 @@ impl Gateway {
             facts.counters.clone_from(counters);
         }
         let judged = admit::judge(&self.pdp, &who.prepared.principal, facts, asked, at);
-        self.record(story, who, &judged, at);
-        story.decided(at, &judged, self.shadow.load().is_some());
+        self.record(story, who, &judged, at, || facts.requests(asked));
+        story.decided(at, &judged);
+        if self.shadow.load().is_some() {
+            story.is_shadowed(facts.requests(asked));
+        }
         let admission = admit::settle(asked, judged)?;
         Ok((admission, reservation))
     }
@@ -164,7 +167,7 @@ impl Gateway {
         &self,
         live: &Live,
         who: &Who,
-        facts: &Facts,
+        facts: &Facts<'_>,
         asked: &Asked,
         admission: &Admission,
         parts: &Parts,

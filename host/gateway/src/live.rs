@@ -49,8 +49,8 @@ pub(crate) struct Live {
 pub(crate) struct Place {
     pub(crate) trusted: TrustedProxies,
     /// The longest prefix first.
-    routes: Vec<(PathPrefix, Facts)>,
-    facts: Facts,
+    routes: Vec<(PathPrefix, Facts<'static>)>,
+    facts: Facts<'static>,
 }
 
 impl Live {
@@ -116,9 +116,9 @@ impl Live {
 impl Place {
     fn new(config: &Config, listener: &Listener) -> Self {
         let facts = |consumer_group: Option<&str>| Facts {
-            gateway_id: Some(config.gateway_id.as_str().into()),
-            consumer_group: consumer_group.map(Arc::from),
-            org_id: config.org_id.as_deref().map(Arc::from),
+            gateway_id: Some(config.gateway_id.clone().into()),
+            consumer_group: consumer_group.map(|group| group.to_owned().into()),
+            org_id: config.org_id.clone().map(Into::into),
             ..Facts::default()
         };
         let of_route = |route: &config::Route| (route.path_prefix.clone(), facts(Some(&route.consumer_group)));
@@ -132,7 +132,7 @@ impl Place {
     }
 
     /// What is known of a request that took this route.
-    pub(crate) fn facts(&self, route: &Route) -> &Facts {
+    pub(crate) fn facts(&self, route: &Route) -> &Facts<'static> {
         let of_route = self.routes.iter().find(|(prefix, _)| prefix.holds(route));
         of_route.map_or(&self.facts, |(_, facts)| facts)
     }

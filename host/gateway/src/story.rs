@@ -69,16 +69,18 @@ impl Story {
         self.model = asked.model().map(|model| model.as_str().into());
     }
 
-    /// It was decided at this time. The requests are kept where somebody else will be asked the same.
-    pub(crate) fn decided(&mut self, at: Timestamp, judged: &[Judged], asks_others: bool) {
+    /// It was decided at this time.
+    pub(crate) fn decided(&mut self, at: Timestamp, judged: &[Judged]) {
         self.at = at;
         // The only one that is admitted, and most are, is told by what becomes of it.
-        if !matches!(judged, [Judged { candidate: Some(_), decision, .. }] if decision.is_allow()) {
+        if !matches!(judged, [Judged { candidate: Some(_), decision }] if decision.is_allow()) {
             self.decided = judged.first().map(|judged| (judged.candidate.clone(), judged.decision.clone()));
         }
-        if asks_others {
-            self.requests = judged.iter().map(|judged| (judged.candidate.clone(), judged.request.clone())).collect();
-        }
+    }
+
+    /// Somebody else will be asked the same.
+    pub(crate) fn is_shadowed(&mut self, requests: Vec<(Option<Candidate>, Request)>) {
+        self.requests = requests;
     }
 
     /// It was admitted for this candidate, and came to nothing all the same.

@@ -13,8 +13,6 @@ use crate::reply::{Refusal, Rejection};
 pub struct Judged {
     /// Where the request would go; `None` where no model is asked for, or nobody serves it.
     pub candidate: Option<Candidate>,
-    /// What was decided.
-    pub request: Request,
     /// The decision.
     pub decision: Decision,
 }
@@ -39,10 +37,18 @@ impl Admission {
     }
 }
 
-/// Decides every candidate of a request at one time. Empty only for a probe.
+/// Decides every candidate of a request at one time, in the order of [`Facts::requests`]. Empty only for a probe.
 #[must_use]
-pub fn judge(pdp: &Pdp, principal: &Principal, facts: &Facts, asked: &Asked, at: Timestamp) -> Vec<Judged> {
-    decide(pdp, principal, facts.requests(asked), at)
+pub fn judge(pdp: &Pdp, principal: &Principal, facts: &Facts<'_>, asked: &Asked, at: Timestamp) -> Vec<Judged> {
+    match asked.resolution() {
+        Some(Resolution::Candidates(candidates)) if candidates.len() > 1 => {
+            decide(pdp, principal, facts.requests(asked), at)
+        }
+        _ => facts.each(asked, |candidate, request| Judged {
+            candidate: candidate.cloned(),
+            decision: pdp.decide(principal, request, at),
+        }),
+    }
 }
 
 /// Decides requests that the host made or changed, as [`judge`] does: for a host whose counters differ from
@@ -54,21 +60,9 @@ pub fn decide(
     requests: Vec<(Option<Candidate>, Request)>,
     at: Timestamp,
 ) -> Vec<Judged> {
-    match <[_; 1]>::try_from(requests) {
-        Ok([(candidate, request)]) => {
-            let decision = pdp.decide(principal, &request, at);
-            vec![Judged { candidate, request, decision }]
-        }
-        Err(requests) => {
-            let (candidates, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-            let decisions = pdp.decide_many(principal, &requests, at);
-            let pairs = candidates.into_iter().zip(requests);
-            pairs
-                .zip(decisions)
-                .map(|((candidate, request), decision)| Judged { candidate, request, decision })
-                .collect()
-        }
-    }
+    let (candidates, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+    let decisions = pdp.decide_many(principal, &requests, at);
+    candidates.into_iter().zip(decisions).map(|(candidate, decision)| Judged { candidate, decision }).collect()
 }
 
 /// Admits where at least one candidate is admitted.
@@ -106,7 +100,7 @@ pub fn settle(asked: &Asked, judged: Vec<Judged>) -> Result<Admission, Rejection
 pub fn admit(
     pdp: &Pdp,
     principal: &Principal,
-    facts: &Facts,
+    facts: &Facts<'_>,
     asked: &Asked,
     at: Timestamp,
 ) -> Result<Admission, Rejection> {

@@ -16,12 +16,12 @@ use crate::models::Shown;
 pub fn visible<'c>(
     pdp: &Pdp,
     principal: &Principal,
-    facts: &Facts,
+    facts: &Facts<'_>,
     team: Option<&str>,
     catalogue: &'c dyn Catalogue,
     at: Timestamp,
 ) -> Result<Vec<Shown<'c>>, Denial> {
-    let facts = Facts { counters: Counters::default(), ..facts.clone() };
+    let facts = Facts { counters: Counters::default(), ..facts.borrowed() };
     let mut requests: Vec<Request> = Vec::new();
     let mut served = Vec::new();
     for entry in catalogue.models() {

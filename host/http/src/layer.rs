@@ -44,7 +44,7 @@ struct Inner {
     asked: Asked,
     principal: Principal,
     caller: Caller,
-    facts: Facts,
+    facts: Facts<'static>,
 }
 
 impl Admitted {
@@ -74,7 +74,7 @@ impl Admitted {
 
     /// What the host knew, to decide which models to list.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &Facts<'static> {
         &self.inner.facts
     }
 }
@@ -190,7 +190,7 @@ impl<A: Authenticate> Shared<A> {
         let asked = envelope.read(&body, self.catalogue.as_ref())?;
         let admission = admit::admit(&self.pdp, &principal, &facts, &asked, (self.settings.clock)())?;
         hygiene::strip(&mut parts.headers);
-        let inner = Inner { admission, asked, principal, caller: caller.clone(), facts };
+        let inner = Inner { admission, asked, principal, caller: caller.clone(), facts: facts.into_owned() };
         parts.extensions.insert(Admitted { inner: Arc::new(inner) });
         Ok(Passage::Through(Box::new(Request::from_parts(parts, Full::new(body)))))
     }

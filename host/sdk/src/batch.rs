@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::convert;
 use crate::decider::{Decider, after};
 use crate::decision::Decision;
-use crate::model::{Request, Timestamp};
+use crate::model::{Request, RequestRef, Timestamp};
 use crate::policy_set::PolicySet;
 use crate::principal::{Principal, Rulings};
 use crate::remembered::Remembered;
@@ -26,7 +26,7 @@ impl Decider {
     pub(crate) fn decide_many(&self, principal: &Principal, requests: &[Request], at: Timestamp) -> Vec<Decision> {
         let set = self.current.load();
         let Known { requests: known, decisions, missing } = self.known(&set, principal, requests, at);
-        let texts = |n: usize| known.get(n).and_then(|request| convert::request(request).ok());
+        let texts = |n: usize| known.get(n).and_then(|request| convert::request(&RequestRef::from(*request)).ok());
         self.tell_remembered(&set, principal, at, &decisions, texts);
         if missing.is_empty() {
             return decisions;
@@ -48,7 +48,7 @@ impl Decider {
         let mut known = Known { requests: Vec::with_capacity(requests.len()), decisions, missing: Vec::new() };
         let mut key = Remembered::blank();
         for (place, request) in requests.iter().enumerate() {
-            let is_kept = table.rewrite(&mut key, request);
+            let is_kept = table.rewrite(&mut key, &request.into());
             match is_kept.then(|| table.find(principal.key(), &key, at)).flatten() {
                 Some(decision) => {
                     known.requests.push(request);
@@ -71,7 +71,8 @@ impl Decider {
                     decisions.extend(decided);
                 }
                 // One of them may have killed the instance: each gets a decision of its own.
-                None => decisions.extend(part.iter().map(|request| self.decide_request(principal, request, at))),
+                None => decisions
+                    .extend(part.iter().map(|request| self.decide_request(principal, &RequestRef::from(*request), at))),
             }
         }
         decisions
@@ -81,7 +82,7 @@ impl Decider {
     fn remember_part(set: &PolicySet, principal: &Principal, part: &[&Request], decisions: &[Decision], at: Timestamp) {
         let Some(table) = &set.remembered else { return };
         for (request, decision) in part.iter().zip(decisions) {
-            if let Some(key) = table.key(request) {
+            if let Some(key) = table.key(&RequestRef::from(*request)) {
                 table.put(principal.key(), &key, at, decision);
             }
         }
@@ -99,7 +100,7 @@ impl Decider {
         let deadline = after(started, self.allowance.deadline);
         let (mut requests, mut counters) = (Vec::with_capacity(part.len()), Vec::with_capacity(part.len()));
         for request in part {
-            let texts = convert::request(request).ok()?;
+            let texts = convert::request(&RequestRef::from(*request)).ok()?;
             requests.push(texts.request);
             counters.push(texts.counters);
         }

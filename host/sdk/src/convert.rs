@@ -11,7 +11,7 @@ use crate::error::{LoadError, ProfileError};
 use crate::fault::Fault;
 use crate::info::PolicySetInfo;
 use crate::instance::Decided;
-use crate::model::{Attributes, Counter, Request, Target, Timestamp};
+use crate::model::{Attributes, Counter, RequestRef, Target, Timestamp};
 use crate::outcome::Outcome;
 use crate::principal::Rulings;
 
@@ -98,8 +98,8 @@ pub(crate) struct RequestTexts {
 }
 
 /// Splits a request into its two texts. Without counters the second is empty.
-pub(crate) fn request(request: &Request) -> Result<RequestTexts, serde_json::Error> {
-    let Request {
+pub(crate) fn request(request: &RequestRef<'_>) -> Result<RequestTexts, serde_json::Error> {
+    let RequestRef {
         action,
         provider,
         model,
@@ -114,25 +114,10 @@ pub(crate) fn request(request: &Request) -> Result<RequestTexts, serde_json::Err
         team_budget,
         rate,
         team_rate,
-    } = request;
-    let facts = Facts {
-        action,
-        provider: provider.as_deref(),
-        model: model.as_deref(),
-        gateway_id: gateway_id.as_deref(),
-        team_id: team_id.as_deref(),
-        consumer_group: consumer_group.as_deref(),
-        client_ip: client_ip.as_deref(),
-        org_id: org_id.as_deref(),
-        target: target.as_ref(),
-        attributes: attributes.as_ref(),
-    };
-    let counters = Counters {
-        budget: budget.as_ref(),
-        team_budget: team_budget.as_ref(),
-        rate: rate.as_ref(),
-        team_rate: team_rate.as_ref(),
-    };
+    } = *request;
+    let facts =
+        Facts { action, provider, model, gateway_id, team_id, consumer_group, client_ip, org_id, target, attributes };
+    let counters = Counters { budget, team_budget, rate, team_rate };
     Ok(RequestTexts {
         request: serde_json::to_string(&facts)?,
         counters: if counters.is_empty() { String::new() } else { serde_json::to_string(&counters)? },

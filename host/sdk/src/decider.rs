@@ -14,7 +14,7 @@ use crate::error::{LoadError, ProfileError};
 use crate::fault::Fault;
 use crate::instance::{Failure, Prepared};
 use crate::metrics::Metrics;
-use crate::model::{Request, Timestamp};
+use crate::model::{RequestRef, Timestamp};
 use crate::observer::{DecisionEvent, Observer};
 use crate::outcome::Outcome;
 use crate::policy_set::{Allowance, PolicySet};
@@ -82,7 +82,7 @@ impl Decider {
     }
 
     /// Decides a request: by what is remembered, or else by the component.
-    pub(crate) fn decide_request(&self, principal: &Principal, request: &Request, at: Timestamp) -> Decision {
+    pub(crate) fn decide_request(&self, principal: &Principal, request: &RequestRef<'_>, at: Timestamp) -> Decision {
         let set = self.current.load();
         let key = set.remembered.as_ref().and_then(|table| Some((table, table.key(request)?)));
         self.decide_keyed(&set, key, principal, at, || convert::request(request))

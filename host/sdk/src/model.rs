@@ -9,6 +9,7 @@ mod present;
 mod profile;
 mod record;
 mod request;
+mod request_ref;
 mod timestamp;
 
 pub use attributes::{AttributeValue, Attributes};
@@ -16,4 +17,5 @@ pub use counter::Counter;
 pub use profile::{Bindings, Profile};
 pub use record::{Expect, ExpectedDecision, Record, RecordError};
 pub use request::{Request, Target};
+pub use request_ref::RequestRef;
 pub use timestamp::{Timestamp, TimestampError};

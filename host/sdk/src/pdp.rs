@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::info::PolicySetInfo;
 use crate::instance::Failure;
 use crate::metrics::{Metrics, MetricsSnapshot};
-use crate::model::{Profile, Request, Timestamp};
+use crate::model::{Profile, Request, RequestRef, Timestamp};
 use crate::observer::Observer;
 use crate::policy_set::{Allowance, PolicySet};
 use crate::principal::Principal;
@@ -78,8 +78,10 @@ impl Pdp {
     }
 
     /// Decides a request at a time, which is the host's to say: the same input has the same decision at any time.
-    pub fn decide(&self, principal: &Principal, request: &Request, at: Timestamp) -> Decision {
-        self.inner.decide_request(principal, request, at)
+    ///
+    /// The request is a [`&Request`](Request), or a [`RequestRef`] where nothing needs to be owned.
+    pub fn decide<'r>(&self, principal: &Principal, request: impl Into<RequestRef<'r>>, at: Timestamp) -> Decision {
+        self.inner.decide_request(principal, &request.into(), at)
     }
 
     /// Decides a request in the record's JSON form. `counters` is empty where the counters stand in the request or

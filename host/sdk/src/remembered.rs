@@ -19,7 +19,7 @@ use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 
 use crate::decision::{Decision, Ruling};
-use crate::model::{Request, Timestamp};
+use crate::model::{RequestRef, Timestamp};
 use crate::outcome::Outcome;
 use crate::principal::PrincipalKey;
 
@@ -72,7 +72,7 @@ impl Remembered {
     }
 
     /// The key of a request. `None` where it is not remembered.
-    pub(crate) fn key(&self, request: &Request) -> Option<Key> {
+    pub(crate) fn key(&self, request: &RequestRef<'_>) -> Option<Key> {
         self.key_of(|bytes| write(request, bytes))
     }
 
@@ -91,7 +91,7 @@ impl Remembered {
     }
 
     /// Makes of a key that of a request. `false` where it is not remembered.
-    pub(crate) fn rewrite(&self, key: &mut Key, request: &Request) -> bool {
+    pub(crate) fn rewrite(&self, key: &mut Key, request: &RequestRef<'_>) -> bool {
         self.write(key, |bytes| write(request, bytes))
     }
 
@@ -172,8 +172,8 @@ fn below(end: u64, spread: u64) -> u64 {
 const TEXT: u8 = u8::MAX;
 
 /// Writes a request so that different requests give different bytes. `false` where it is not remembered.
-fn write(request: &Request, key: &mut Vec<u8>) -> bool {
-    let Request {
+fn write(request: &RequestRef<'_>, key: &mut Vec<u8>) -> bool {
+    let RequestRef {
         action,
         provider,
         model,
@@ -188,8 +188,8 @@ fn write(request: &Request, key: &mut Vec<u8>) -> bool {
         team_budget,
         rate,
         team_rate,
-    } = request;
-    if [budget, team_budget, rate, team_rate].into_iter().any(Option::is_some) {
+    } = *request;
+    if [budget, team_budget, rate, team_rate].iter().any(Option::is_some) {
         return false;
     }
     let texts = [provider, model, gateway_id, team_id, consumer_group, client_ip, org_id];
@@ -207,8 +207,8 @@ fn write(request: &Request, key: &mut Vec<u8>) -> bool {
         }
         Some(Err(_)) => false,
     };
-    written(8, target.as_ref().map(serde_json::to_string), key)
-        && written(9, attributes.as_ref().map(serde_json::to_string), key)
+    written(8, target.map(serde_json::to_string), key)
+        && written(9, attributes.map(serde_json::to_string), key)
         && key.len() <= KEY_BYTES_MAX
 }
 
@@ -222,13 +222,13 @@ fn field(number: u8, text: &str, key: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::write;
-    use crate::model::Request;
+    use crate::model::{Request, RequestRef};
 
     fn key(fill: impl FnOnce(&mut Request)) -> Option<Vec<u8>> {
         let mut request = Request::new("a");
         fill(&mut request);
         let mut key = Vec::new();
-        write(&request, &mut key).then_some(key)
+        write(&RequestRef::from(&request), &mut key).then_some(key)
     }
 
     #[test]

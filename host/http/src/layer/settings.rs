@@ -1,5 +1,6 @@
 //! What an enforcement point knows of itself.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -51,13 +52,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(super) fn facts(&self, parts: &Parts) -> Result<Facts, Refusal> {
+    pub(super) fn facts(&self, parts: &Parts) -> Result<Facts<'_>, Refusal> {
         let peer = (self.peer)(&parts.extensions);
         let client_ip = peer.map(|peer| self.trusted_proxies.client_ip(peer, &parts.headers)).transpose()?;
         Ok(Facts {
-            gateway_id: self.gateway_id.clone(),
-            consumer_group: self.consumer_group.clone(),
-            org_id: self.org_id.clone(),
+            gateway_id: self.gateway_id.as_deref().map(Cow::Borrowed),
+            consumer_group: self.consumer_group.as_deref().map(Cow::Borrowed),
+            org_id: self.org_id.as_deref().map(Cow::Borrowed),
             client_ip,
             ..Facts::default()
         })

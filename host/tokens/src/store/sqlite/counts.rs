@@ -41,28 +41,18 @@ static LAST_USE: LazyLock<Insert> = LazyLock::new(|| {
 
 /// What waits about one secret, hour and model.
 #[derive(Serialize, Deserialize)]
-struct Waiting<'a> {
-    #[serde(rename = "t", borrow)]
-    token_id: Cow<'a, str>,
-    #[serde(rename = "v")]
-    version: u32,
-    #[serde(rename = "h")]
-    hour: i64,
-    #[serde(rename = "m", borrow)]
-    model: Cow<'a, str>,
-    #[serde(rename = "at")]
-    last: i64,
-    /// Requests, errors, tokens in and out, cost.
-    #[serde(rename = "n")]
-    counts: [u64; 5],
-}
+struct Waiting<'a>(#[serde(borrow)] Secret<'a>, #[serde(borrow)] Place<'a>, Numbers);
 
-impl Waiting<'_> {
-    fn usage(&self) -> UsageCount {
-        let [requests, errors, tokens_in, tokens_out, cost_nanos] = self.counts;
-        UsageCount { requests, errors, tokens_in, tokens_out, cost_nanos }
-    }
-}
+/// Id of the token, version of the secret, when it was last used.
+#[derive(Serialize, Deserialize)]
+struct Secret<'a>(#[serde(borrow)] Cow<'a, str>, u32, i64);
+
+/// Hour and model.
+#[derive(Serialize, Deserialize)]
+struct Place<'a>(i64, #[serde(borrow)] Cow<'a, str>);
+
+/// Requests, errors, tokens in and out, cost.
+type Numbers = [u64; 5];
 
 /// Leaves the counts of a batch, and adds what waits to its rows where enough of it does.
 pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Failure> {
@@ -71,14 +61,11 @@ pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Res
     }
     let waiting = batch.counts.iter().map(|(key, counted)| {
         let UsageCount { requests, errors, tokens_in, tokens_out, cost_nanos } = counted.usage;
-        Waiting {
-            token_id: Cow::Borrowed(&key.token_id),
-            version: key.version,
-            hour: key.hour.as_millis(),
-            model: Cow::Borrowed(&key.model),
-            last: counted.last.as_millis(),
-            counts: [requests, errors, tokens_in, tokens_out, cost_nanos],
-        }
+        Waiting(
+            Secret(Cow::Borrowed(&key.token_id), key.version, counted.last.as_millis()),
+            Place(key.hour.as_millis(), Cow::Borrowed(&key.model)),
+            [requests, errors, tokens_in, tokens_out, cost_nanos],
+        )
     });
     let text = serde_json::to_string(&waiting.collect::<Vec<_>>()).map_err(StoreError::invalid)?;
     query("INSERT INTO waiting_counts (data) VALUES (?)").bind(text).execute(&mut *connection).await?;
@@ -112,12 +99,12 @@ async fn settle(connection: &mut SqliteConnection) -> Result<(), Failure> {
         let read = serde_json::from_str::<Vec<Waiting<'_>>>(text.try_get(0)?);
         // What nobody can read would keep everything that comes after it waiting.
         let read = read.inspect_err(|error| tracing::error!(%error, "counts in the token store cannot be read"));
-        for waiting in read.unwrap_or_default() {
-            let counts: &mut UsageCount =
-                usage.entry((waiting.token_id.clone(), waiting.hour, waiting.model.clone())).or_default();
-            counts.add(&waiting.usage());
-            let last = last_use.entry((waiting.token_id, waiting.version)).or_insert(waiting.last);
-            *last = waiting.last.max(*last);
+        for Waiting(Secret(token_id, version, at), Place(hour, model), numbers) in read.unwrap_or_default() {
+            let [requests, errors, tokens_in, tokens_out, cost_nanos] = numbers;
+            let counts: &mut UsageCount = usage.entry((token_id.clone(), hour, model)).or_default();
+            counts.add(&UsageCount { requests, errors, tokens_in, tokens_out, cost_nanos });
+            let last = last_use.entry((token_id, version)).or_insert(at);
+            *last = at.max(*last);
         }
     }
     // In the order of the tables, in which it costs least.
