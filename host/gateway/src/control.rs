@@ -101,8 +101,8 @@ impl Gateway {
         who.prepared.sign(&mut event);
         event.status = decision.status();
         event.code = decision.code().map(Into::into);
-        event.policies = decision.policies().map(Into::into).collect();
-        event.policy_set = Some(decision.policy_set().into());
+        event.policies = decision.shared_policies();
+        event.policy_set = Some(Arc::clone(decision.shared_policy_set()));
         event.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.recorder.record(event);
         decision.into_result().map(|_permit| ()).map_err(Rejection::from)

@@ -141,6 +141,6 @@ impl Story {
 }
 
 fn tell_decision(event: &mut Event, decision: &Decision) {
-    event.policies = decision.policies().map(Arc::from).collect();
-    event.policy_set = Some(decision.policy_set().into());
+    event.policies = decision.shared_policies();
+    event.policy_set = Some(Arc::clone(decision.shared_policy_set()));
 }

@@ -1,6 +1,6 @@
 //! Wire to domain and back, every field by name, so that a new field breaks the build.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
@@ -54,6 +54,7 @@ pub(crate) fn decision(
         policies: policies.into(),
         errors: errors.into(),
         reads: reads.into(),
+        names: OnceLock::new(),
     };
     let holds = Timestamp::from_millis(since)..Timestamp::from_millis(until);
     Ok(Decision::of(rulings.share(ruling), holds, at))

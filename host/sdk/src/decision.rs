@@ -1,7 +1,7 @@
 //! What was decided, and by what.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::denial::Denial;
@@ -36,12 +36,14 @@ pub(crate) struct Ruling {
     pub(crate) policies: Box<[u32]>,
     pub(crate) errors: Box<[u32]>,
     pub(crate) reads: Box<[u32]>,
+    /// The names behind `policies`, once somebody keeps them.
+    pub(crate) names: OnceLock<Arc<[Arc<str>]>>,
 }
 
 impl Ruling {
     /// Whether this says the same about the same policy set.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let Self { set, outcome, deciding, policies, errors, reads } = self;
+        let Self { set, outcome, deciding, policies, errors, reads, names: _ } = self;
         Arc::ptr_eq(set, &other.set)
             && (outcome, deciding, policies, errors, reads)
                 == (&other.outcome, &other.deciding, &other.policies, &other.errors, &other.reads)
@@ -70,7 +72,8 @@ impl Decision {
         exception: Exception,
     ) -> Self {
         let nothing = || Box::from([]);
-        let ruling = Ruling { set, outcome, deciding: None, policies: nothing(), errors: nothing(), reads: nothing() };
+        let (policies, errors, reads) = (nothing(), nothing(), nothing());
+        let ruling = Ruling { set, outcome, deciding: None, policies, errors, reads, names: OnceLock::new() };
         Self { exception: Some(Box::new(exception)), ..Self::of(Arc::new(ruling), at..at, at) }
     }
 
@@ -139,6 +142,12 @@ impl Decision {
         self.names(&self.ruling.policies)
     }
 
+    /// The same ids, to be kept without being copied: decisions about one principal that are alike share them.
+    #[must_use]
+    pub fn shared_policies(&self) -> Arc<[Arc<str>]> {
+        Arc::clone(self.ruling.names.get_or_init(|| self.policies().map(Arc::from).collect()))
+    }
+
     /// The ids of the policies that could not be evaluated, sorted.
     pub fn errors(&self) -> impl Iterator<Item = &str> {
         self.names(&self.ruling.errors)
@@ -171,6 +180,12 @@ impl Decision {
     #[must_use]
     pub fn policy_set(&self) -> &str {
         self.ruling.set.digest()
+    }
+
+    /// The same digest, to be kept without being copied.
+    #[must_use]
+    pub fn shared_policy_set(&self) -> &Arc<str> {
+        self.ruling.set.shared_digest()
     }
 
     /// When the decision holds, for the same principal and for requests with the same values in the fields of

@@ -1,5 +1,7 @@
 //! What a loaded policy set says about itself.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -9,7 +11,7 @@ use crate::outcome::Outcome;
 /// A loaded policy set: its digest, the table of its policies, its limits and warnings.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PolicySetInfo {
-    digest: String,
+    digest: Arc<str>,
     policies: Vec<PolicyInfo>,
     outcomes: Vec<OutcomeInfo>,
     fields: Vec<String>,
@@ -98,6 +100,10 @@ impl PolicySetInfo {
     /// The digest over schema, policies, static entities, links and limits.
     #[must_use]
     pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub(crate) fn shared_digest(&self) -> &Arc<str> {
         &self.digest
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
+use smallvec::SmallVec;
 
 use crate::decision::{Decision, Ruling};
 use crate::model::{RequestRef, Timestamp};
@@ -35,7 +36,8 @@ const KEY_BYTES_MAX: usize = 1 << 10;
 struct Entry {
     principal: PrincipalKey,
     hash: u64,
-    key: Box<[u8]>,
+    /// Mostly as short as this, and found without another step then.
+    key: SmallVec<[u8; 96]>,
     holds: Range<Timestamp>,
     ruling: Arc<Ruling>,
 }
@@ -127,7 +129,7 @@ impl Remembered {
             let same = entry.hash == key.hash
                 && entry.holds.contains(&at)
                 && entry.principal == *principal
-                && *key.bytes == *entry.key;
+                && key.bytes == *entry.key;
             same.then(|| Decision::of(Arc::clone(&entry.ruling), entry.holds.clone(), at))
         })
     }
@@ -154,7 +156,7 @@ impl Remembered {
         let entry = Entry {
             principal: *principal,
             hash: key.hash,
-            key: key.bytes.as_slice().into(),
+            key: SmallVec::from_slice(&key.bytes),
             holds: decision.holds.clone(),
             ruling: Arc::clone(&decision.ruling),
         };

@@ -17,7 +17,7 @@ fn event(stage: &Stage, n: u32) -> Event {
     event.team = Some("frontend".into());
     event.provider = Some("openai".into());
     event.model = Some("gpt-4o".into());
-    event.policies = vec!["general-uses-gateway".into()];
+    event.policies = ["general-uses-gateway".into()].into();
     event.policy_set = Some("sha256:00".into());
     event.latency_us = 120;
     event.tokens_in = Some(10);

@@ -61,8 +61,8 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Arc<str>>,
     /// The determining policies.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub policies: Vec<Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub policies: Arc<[Arc<str>]>,
     /// The digest of the policy set that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_set: Option<Arc<str>>,
@@ -99,6 +99,10 @@ pub struct Shadow {
     pub policy_set: Arc<str>,
 }
 
+fn is_empty(list: &[Arc<str>]) -> bool {
+    list.is_empty()
+}
+
 impl Event {
     /// A decision about which nothing else is known.
     pub fn new(id: impl Into<Arc<str>>, time: Timestamp, action: impl Into<Arc<str>>, decision: Verdict) -> Self {
@@ -115,7 +119,7 @@ impl Event {
             decision,
             status: if decision == Verdict::Allow { 200 } else { 403 },
             code: None,
-            policies: Vec::new(),
+            policies: Arc::default(),
             policy_set: None,
             latency_us: 0,
             tokens_in: None,
