@@ -117,7 +117,7 @@ fn policy_check_points_at_every_error() {
 /// A mistake: what it is, the file it is in, and the file's text.
 type Mistake = (&'static str, &'static str, fn() -> Vec<u8>);
 
-const MISTAKES: [Mistake; 14] = [
+const MISTAKES: [Mistake; 15] = [
     ("too deep", "deep.cedar", || {
         let (open, close) = ("(".repeat(10_000), ")".repeat(10_000));
         format!("@id(\"deep\")\npermit (principal, action, resource)\nwhen {{ {open}true{close} }};\n").into_bytes()
@@ -137,6 +137,9 @@ const MISTAKES: [Mistake; 14] = [
     ("an unknown setting", "bundle.toml", || b"team = \"closed\"\n".to_vec()),
     ("a type that is not declared", "entities.json", || {
         br#"[{"uid":{"type":"Nobody","id":"a"},"attrs":{},"parents":[]}]"#.to_vec()
+    }),
+    ("a principal among the entities", "entities.json", || {
+        br#"[{"uid":{"type":"ApiToken","id":"tok_a"},"attrs":{},"parents":[]}]"#.to_vec()
     }),
     ("an entity without an end", "entities.json", || b"[\n  {\"uid\": 1,".to_vec()),
     ("a parent that cannot be one", "entities.json", || {

@@ -62,10 +62,10 @@ pub trait TokenStore: Send + Sync + 'static {
     fn forget_newest(&self, now: Timestamp) -> Work<'_, ()>;
 
     /// The secrets of tokens that were changed after a revision, in the order of revisions, those of at most
-    /// `tokens_max` tokens; empty where there are no more.
+    /// `tokens_max` tokens; nothing where there are no more.
     ///
     /// Revisions must become visible in their order: whoever has seen one never misses an earlier one.
-    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Vec<StoredSecret>>;
+    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>>;
 }
 
 /// Keeps what is recorded about the use of tokens.
@@ -95,6 +95,43 @@ pub struct TokenPage {
     pub tokens: Vec<Token>,
     /// The place to go on after, unless these were the last.
     pub next: Option<i64>,
+}
+
+/// Secrets of some tokens as they were fetched. To read them takes about as long, and can be done while the next ones
+/// are fetched.
+pub struct SecretsPage {
+    last: i64,
+    read: ReadSecrets,
+}
+
+type ReadSecrets = Box<dyn FnOnce() -> Result<Vec<StoredSecret>, StoreError> + Send>;
+
+impl SecretsPage {
+    /// A page that ends with this revision.
+    pub fn new(last: i64, read: impl FnOnce() -> Result<Vec<StoredSecret>, StoreError> + Send + 'static) -> Self {
+        Self { last, read: Box::new(read) }
+    }
+
+    /// The newest revision on the page: the next one begins after it.
+    #[must_use]
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// The secrets, in the order of revisions.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] where the store holds something that is no secret.
+    pub fn read(self) -> Result<Vec<StoredSecret>, StoreError> {
+        (self.read)()
+    }
+}
+
+impl fmt::Debug for SecretsPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretsPage").field("last", &self.last).finish_non_exhaustive()
+    }
 }
 
 /// A secret of a token, with what a look-up of it answers.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    AuditEntry, Batch, BudgetKey, ChangeSet, Event, EventFilter, RecordStore, SqliteStore, StoreError, StoredSecret,
+    AuditEntry, Batch, BudgetKey, ChangeSet, Event, EventFilter, RecordStore, SecretsPage, SqliteStore, StoreError,
     Token, TokenPage, TokenStore, UsageCount, Work,
 };
 
@@ -60,7 +60,7 @@ impl TokenStore for FailingStore {
         self.unless_away(self.inner.forget_newest(now))
     }
 
-    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Vec<StoredSecret>> {
+    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {
         self.unless_away(self.inner.secrets_after(revision, tokens_max))
     }
 }

@@ -4,14 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Shared;
 use super::entry::Entry;
-use crate::store::{Store, StoreError, StoredSecret};
+use crate::store::{SecretsPage, Store, StoreError, StoredSecret};
 
 /// Tokens that are fetched at a time. A page is one value in the store: with the longest grants it has some 100 MB.
 const PAGE_TOKENS: u32 = 1_000;
+
+/// Pages that were fetched and wait to be read.
+const PAGES_AHEAD: usize = 2;
 
 /// When the store was last read.
 pub(super) struct Freshness {
@@ -85,23 +89,36 @@ async fn follow<P: Send + Sync + 'static>(
 }
 
 /// Takes over every change after `seen`, and says when the last look began. At the start there are a million: while
-/// one page is taken over, the next is fetched.
+/// pages are read and taken over, the next ones are fetched.
 async fn catch_up<P: Send + Sync + 'static>(
     store: &Arc<dyn Store>,
-    shared: &Shared<P>,
+    shared: &Arc<Shared<P>>,
     seen: &mut i64,
 ) -> Result<u64, StoreError> {
-    let mut begun = shared.fresh.elapsed_ms();
-    let mut page = store.secrets_after(*seen, PAGE_TOKENS).await?;
-    while let Some(last) = page.last().map(|secret| secret.revision) {
-        begun = shared.fresh.elapsed_ms();
-        let store = Arc::clone(store);
-        let next = tokio::spawn(async move { store.secrets_after(last, PAGE_TOKENS).await });
-        take(shared, page)?;
+    let (fetched, mut pages) = mpsc::channel(PAGES_AHEAD);
+    let fetching = tokio::spawn(fetch(Arc::clone(store), Arc::clone(shared), *seen, fetched));
+    while let Some(page) = pages.recv().await {
+        let last = page.last();
+        take(shared, page.read()?)?;
         *seen = last;
-        page = next.await.map_err(|error| StoreError::Failed(error.to_string()))??;
     }
-    Ok(begun)
+    fetching.await.map_err(|error| StoreError::Failed(error.to_string()))?
+}
+
+/// Fetches every page after a revision, and says when the look began that found no more.
+async fn fetch<P: Send + Sync + 'static>(
+    store: Arc<dyn Store>,
+    shared: Arc<Shared<P>>,
+    mut after: i64,
+    fetched: mpsc::Sender<SecretsPage>,
+) -> Result<u64, StoreError> {
+    loop {
+        let begun = shared.fresh.elapsed_ms();
+        let Some(page) = store.secrets_after(after, PAGE_TOKENS).await? else { return Ok(begun) };
+        after = page.last();
+        // Whoever reads them has failed, and says why.
+        let Ok(()) = fetched.send(page).await else { return Ok(begun) };
+    }
 }
 
 /// Takes over secrets of changed tokens.

@@ -24,7 +24,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
-use super::{ChangeSet, RecordStore, StoreError, StoredSecret, TokenPage, TokenStore, Work};
+use super::{ChangeSet, RecordStore, SecretsPage, StoreError, TokenPage, TokenStore, Work};
 use crate::audit::AuditEntry;
 use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
 use crate::token::Token;
@@ -223,7 +223,7 @@ impl TokenStore for SqliteStore {
         self.work(audit::last(self))
     }
 
-    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Vec<StoredSecret>> {
+    fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {
         self.work(tokens::secrets_after(self, revision, tokens_max))
     }
 }

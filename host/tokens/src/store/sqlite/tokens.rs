@@ -9,7 +9,7 @@ use sqlx::{Row, query, query_scalar};
 use super::failure::Failure;
 use super::{SqliteStore, audit, counts, time};
 use crate::secret::SecretHash;
-use crate::store::{Change, ChangeSet, StoreError, StoredSecret, TokenPage};
+use crate::store::{Change, ChangeSet, SecretsPage, StoreError, StoredSecret, TokenPage};
 use crate::token::{Grant, Label, SecretVersion, Token};
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -23,12 +23,15 @@ const SECRETS_IN_RANGE: &str = "\
     LEFT JOIN last_use u ON u.token_id = t.id AND u.version = s.version \
     WHERE t.number BETWEEN ? AND ? ORDER BY s.token, s.version";
 
-/// A page as one value: each value of a row costs more than what is read.
+/// A page as one value: each value of a row costs more than what is read. Its tokens are a range of revisions, which
+/// is read in order; a subquery with a limit would be copied first.
 const SECRETS_AFTER: &str = "\
     SELECT json_group_array(json_array(hex(s.hash), s.version, t.id, t.name, t.team_id, t.\"grant\", t.allowances, \
-      t.disabled_at IS NOT NULL, t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL, s.grace_until, t.revision)) \
-    FROM (SELECT * FROM tokens WHERE revision > ? ORDER BY revision LIMIT ?) t \
-    JOIN secrets s ON s.token = t.number";
+      t.disabled_at IS NOT NULL, t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL, s.grace_until, t.revision)), \
+      max(t.revision) \
+    FROM tokens t CROSS JOIN secrets s ON s.token = t.number \
+    WHERE t.revision > ?1 AND t.revision <= coalesce( \
+      (SELECT revision FROM tokens WHERE revision > ?1 ORDER BY revision LIMIT 1 OFFSET ?2 - 1), 9223372036854775807)";
 
 pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Vec<i64>> {
     let mut transaction = store.begin().await?;
@@ -249,15 +252,20 @@ fn hash(bytes: &[u8]) -> Result<SecretHash> {
     Ok(SecretHash::from_bytes(bytes))
 }
 
-pub(super) async fn secrets_after(store: &SqliteStore, revision: i64, tokens_max: u32) -> Result<Vec<StoredSecret>> {
+pub(super) async fn secrets_after(store: &SqliteStore, revision: i64, tokens_max: u32) -> Result<Option<SecretsPage>> {
     // One row of one table, five times a second, before anything larger is asked.
     let newest: i64 = query_scalar("SELECT value FROM meta WHERE name = 'revision'").fetch_one(store.reader()?).await?;
     if newest <= revision {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let page: String = query_scalar(SECRETS_AFTER).bind(revision).bind(tokens_max).fetch_one(store.reader()?).await?;
-    let rows: Vec<SecretRow> = serde_json::from_str(&page).map_err(StoreError::invalid)?;
-    let mut secrets = rows.into_iter().map(SecretRow::into_secret).collect::<Result<Vec<_>>>()?;
+    let page = query(SECRETS_AFTER).bind(revision).bind(tokens_max).fetch_one(store.reader()?).await?;
+    let (text, last): (String, Option<i64>) = (page.try_get(0)?, page.try_get(1)?);
+    Ok(last.map(|last| SecretsPage::new(last, move || read_secrets(&text))))
+}
+
+fn read_secrets(page: &str) -> std::result::Result<Vec<StoredSecret>, StoreError> {
+    let rows: Vec<SecretRow> = serde_json::from_str(page).map_err(StoreError::invalid)?;
+    let mut secrets = rows.into_iter().map(SecretRow::into_secret).collect::<std::result::Result<Vec<_>, _>>()?;
     secrets.sort_by_key(|secret| (secret.revision, secret.version));
     Ok(secrets)
 }
@@ -267,7 +275,7 @@ pub(super) async fn secrets_after(store: &SqliteStore, revision: i64, tokens_max
 struct SecretRow(String, u32, String, String, Option<String>, String, Option<String>, i64, i64, Option<i64>, i64);
 
 impl SecretRow {
-    fn into_secret(self) -> Result<StoredSecret> {
+    fn into_secret(self) -> std::result::Result<StoredSecret, StoreError> {
         let Self(hash, version, token_id, name, team_id, grant, allowances, disabled, revoked, grace_until, revision) =
             self;
         Ok(StoredSecret {
