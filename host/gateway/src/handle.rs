@@ -24,7 +24,7 @@ use crate::forward::{Call, outbound_headers};
 use crate::gateway::Gateway;
 use crate::identify::{Identity, Who};
 use crate::live::Live;
-use crate::receive::{Received, receive};
+use crate::receive::receive;
 use crate::story::Story;
 
 /// Where a request came from.
@@ -33,6 +33,16 @@ pub(crate) struct Origin {
     /// The number of the listener.
     pub(crate) listener: usize,
     pub(crate) peer: IpAddr,
+}
+
+/// A request that was received and read.
+struct Heard<'a> {
+    live: &'a Live,
+    caller: &'a Caller,
+    asked: &'a Asked,
+    facts: Facts<'a>,
+    parts: Parts,
+    body: Bytes,
 }
 
 impl Gateway {
@@ -74,7 +84,7 @@ impl Gateway {
             return self.answer_unasked(&live, parts, body, caller).await;
         }
         let Some(story) = slot.as_mut() else { return Err(Refusal::RouteUnknown.into()) };
-        let mut identity = self.identify(&live, &parts)?;
+        let identity = self.identify(&live, &parts)?;
         story.who_is(&identity.who);
         let envelope = Envelope::open(&parts, &live.limits)?;
         *endpoint = Some(envelope.route().endpoint());
@@ -83,11 +93,9 @@ impl Gateway {
         let timeouts = &live.config.timeouts;
         let received = receive(body, envelope.body_bytes_max(), timeouts.body, &self.room).await?;
         let asked = envelope.read(&received.bytes, &live.catalogue)?;
-        if self.identify_again(&mut identity)? {
-            story.who_is(&identity.who);
-        }
-        let mut facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).borrowed() };
-        let answered = self.answer_asked(&live, identity, &asked, &mut facts, received, parts, caller, slot).await;
+        let facts = Facts { client_ip: Some(client_ip), ..place.facts(asked.route()).borrowed() };
+        let heard = Heard { live: &live, caller, asked: &asked, facts, parts, body: received.bytes.clone() };
+        let answered = self.answer_heard(heard, identity, slot).await;
         if let (Err(_), Some(story)) = (&answered, slot) {
             story.asked_in_vain(&asked);
         }
@@ -95,24 +103,22 @@ impl Gateway {
     }
 
     /// Answers what was asked, where it is admitted.
-    #[expect(clippy::too_many_arguments, reason = "all that is known of a request")]
-    async fn answer_asked(
+    async fn answer_heard(
         self: &Arc<Self>,
-        live: &Live,
+        heard: Heard<'_>,
         mut identity: Identity,
-        asked: &Asked,
-        facts: &mut Facts<'_>,
-        received: Received,
-        parts: Parts,
-        caller: &Caller,
         slot: &mut Option<Story>,
     ) -> Result<Response<ReplyBody>, Rejection> {
+        let Heard { live, caller, asked, mut facts, parts, body } = heard;
         let Some(story) = slot.as_mut() else { return Err(Refusal::RouteUnknown.into()) };
-        let amounts = || amounts(live, asked, received.bytes.len());
-        let (admission, reservation) = self.admit(live, &identity.who, facts, asked, amounts, story)?;
+        if self.identify_again(&mut identity)? {
+            story.who_is(&identity.who);
+        }
+        let amounts = || amounts(live, asked, body.len());
+        let (admission, reservation) = self.admit(live, &identity.who, &mut facts, asked, amounts, story)?;
         match asked.endpoint() {
             Endpoint::ModelsList | Endpoint::ModelsRead => {
-                let answer = self.discover(live, &identity.who, facts, asked, &admission, &parts)?;
+                let answer = self.discover(live, &identity.who, &facts, asked, &admission, &parts)?;
                 reservation.settle(Amounts::Discovery);
                 self.tell_answered(slot, &admission);
                 Ok(json(answer, caller))
@@ -126,7 +132,7 @@ impl Gateway {
                     caller,
                     query: parts.uri.query().map(str::to_owned),
                     headers: outbound_headers(parts.headers, caller),
-                    body: received.bytes.clone(),
+                    body,
                     own_key: identity.own_key.take(),
                 };
                 self.forward(&call, &admission, reservation, slot).await

@@ -139,7 +139,9 @@ const MISTAKES: [Mistake; 15] = [
         br#"[{"uid":{"type":"Nobody","id":"a"},"attrs":{},"parents":[]}]"#.to_vec()
     }),
     ("a principal among the entities", "entities.json", || {
-        br#"[{"uid":{"type":"ApiToken","id":"tok_a"},"attrs":{},"parents":[]}]"#.to_vec()
+        br#"[{"uid":{"type":"ApiToken","id":"tok_a"},"attrs":{"id":"tok_a","purpose":"general","principal_type":"api_token",
+          "status":"active","team_declared":true,"bindings":{}},"parents":[]}]"#
+            .to_vec()
     }),
     ("an entity without an end", "entities.json", || b"[\n  {\"uid\": 1,".to_vec()),
     ("a parent that cannot be one", "entities.json", || {

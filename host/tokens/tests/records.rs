@@ -140,6 +140,23 @@ async fn counts_are_added_once_by_whoever_reads_or_writes() {
 }
 
 #[tokio::test]
+async fn who_may_not_write_reads_all_the_same() {
+    let stage = Stage::new().await;
+    stage.create("app").await;
+    let recorder = recorder(&stage);
+    recorder.record(event(&stage, 1));
+    recorder.flush().await.unwrap();
+    let read_only = SqliteOptions { read_only: true, ..SqliteOptions::default() };
+    let reader = SqliteStore::open(stage.sqlite.path(), read_only).await.unwrap();
+    let store: &dyn Store = &reader;
+    assert_eq!(store.tokens(0, 10).await.unwrap().tokens.len(), 1);
+    assert!(store.usage("tok_a", Timestamp::from_millis(0)).await.unwrap().is_empty(), "it waits to be added");
+    assert_eq!(stage.store.usage("tok_a", Timestamp::from_millis(0)).await.unwrap()[0].1.requests, 1);
+    assert_eq!(store.usage("tok_a", Timestamp::from_millis(0)).await.unwrap()[0].1.requests, 1);
+    reader.close().await;
+}
+
+#[tokio::test]
 async fn last_use_is_known_by_secret() {
     let stage = Stage::new().await;
     stage.create("app").await;

@@ -29,7 +29,7 @@ pub(crate) struct List {
     /// Only tokens of this type.
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     kind: Option<TokenType>,
-    /// Only tokens with this status: `active`, `in_grace`, `disabled`, `revoked`, `expired`.
+    /// Only tokens with this status: `active`, `in_grace` (only an older key is left), `disabled`, `revoked`, `expired`.
     #[arg(long)]
     status: Option<Status>,
     #[command(flatten)]
