@@ -108,7 +108,8 @@ impl PdpBuilder {
 
     /// Decisions that are remembered for as long as the component says that they hold. Default: 100,000, which take
     /// up to some 40 MB. Zero: every decision is made by the component. One principal's are an eighth of them at
-    /// most.
+    /// most. The set's `max_cache_ms` is for caches elsewhere and counts here only where it is zero: then nothing is
+    /// remembered.
     pub fn remember(mut self, decisions: usize) -> Self {
         self.allowance.remembered = decisions;
         self

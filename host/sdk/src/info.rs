@@ -137,7 +137,8 @@ impl PolicySetInfo {
         self.settings.teams.as_deref() == Some("closed")
     }
 
-    /// The longest time that a decision may be remembered, in milliseconds.
+    /// The longest time, in milliseconds, that a decision may be remembered by a cache that does not see every change
+    /// of profiles and policies at once.
     #[must_use]
     pub fn max_cache_ms(&self) -> Option<u64> {
         self.settings.max_cache_ms

@@ -79,6 +79,41 @@ fn a_batch_decides_like_one_by_one() {
 }
 
 #[test]
+fn a_decision_is_remembered_until_it_may_change_and_says_that_others_may_not() {
+    let later = |millis: i64| Timestamp::from_millis(at().as_millis() + millis);
+    let mut profile = frontend();
+    profile.expires_at = Some(later(3_600_000));
+    let pdp = pdp();
+    let token = pdp.principal(&profile).unwrap();
+    let asked = |millis: i64| pdp.decide(&token, &chat("gpt-4o"), later(millis));
+    assert_eq!(asked(0).valid(), at()..later(1_000));
+    assert_eq!(asked(3_599_500).valid(), later(3_599_500)..later(3_600_000));
+    assert_eq!(pdp.metrics().remembered, 1);
+    assert_eq!(asked(3_600_000).code(), Some("token_expired"));
+    assert_eq!(pdp.metrics().remembered, 1);
+    // Whatever was remembered of it, a token that was revoked is another principal.
+    profile.status = "revoked".to_owned();
+    let revoked = pdp.principal(&profile).unwrap();
+    assert_eq!(pdp.decide(&revoked, &chat("gpt-4o"), later(1)).code(), Some("token_revoked"));
+}
+
+#[test]
+fn a_set_may_forbid_to_remember() {
+    let default = Bundle::default_set();
+    let files = default.files().filter(|(name, _)| *name != "policies.lock").map(|(name, text)| {
+        let text = if name == "bundle.toml" { "max_cache_ms = 0\n" } else { text };
+        (name.to_owned(), text.to_owned())
+    });
+    let bundle = Bundle::from_files(files).unwrap();
+    let pdp = Pdp::builder().bundle(bundle).deadline(Duration::from_secs(5)).build().unwrap();
+    let token = pdp.principal(&frontend()).unwrap();
+    for _ in 0..3 {
+        assert!(pdp.decide(&token, &chat("gpt-4o"), at()).valid().is_empty());
+    }
+    assert_eq!(pdp.metrics().remembered, 0);
+}
+
+#[test]
 fn a_batch_of_which_a_part_is_remembered_keeps_its_order() {
     let pdp = pdp();
     let token = pdp.principal(&frontend()).unwrap();
