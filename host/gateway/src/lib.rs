@@ -11,6 +11,7 @@ mod budget;
 mod closing;
 pub mod config;
 mod control;
+mod door;
 mod echo;
 mod forward;
 mod gateway;
@@ -39,6 +40,7 @@ mod trace;
 mod upstream;
 mod usage;
 
+pub use door::Door;
 pub use live::LiveError;
 pub use overrides::Overrides;
 pub use record::RecordingError;

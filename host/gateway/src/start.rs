@@ -17,6 +17,7 @@ use tokio::task::JoinError;
 
 use crate::budget::Budgets;
 use crate::config::{Config, ConfigError};
+use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::live::{Live, LiveError};
 use crate::metrics::Metrics;
@@ -89,10 +90,12 @@ pub enum StartError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// An address cannot be listened at.
-    #[error("cannot listen at `{address}`: {cause}; choose another with `--listen`, or in the configuration")]
+    #[error("cannot listen at `{address}` for {door}: {cause}; choose another address {}", door.cure())]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// Who is to be listened to.
+        door: Door,
         /// What the system said.
         cause: io::Error,
     },
@@ -190,13 +193,13 @@ impl Bound {
     async fn new(config: &Config) -> Result<Self, StartError> {
         let mut bound = Self { clients: Vec::new(), admin: None, control: None };
         for listener in &config.listeners {
-            bound.clients.push(listen(listener.address).await?);
+            bound.clients.push(listen(listener.address, Door::Clients).await?);
         }
         if let Some(address) = config.admin {
-            bound.admin = Some(listen(address).await?);
+            bound.admin = Some(listen(address, Door::Admin).await?);
         }
         if let Some(address) = config.control {
-            bound.control = Some(listen(address).await?);
+            bound.control = Some(listen(address, Door::Control).await?);
         }
         Ok(bound)
     }
@@ -222,11 +225,11 @@ impl Bound {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+async fn listen(address: SocketAddr, door: Door) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, door, cause })
 }
 
 /// The address that a listener has, where any free port was asked for.
 fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|cause| StartError::Listen { address: asked, cause })
+    listener.local_addr().map_err(|cause| StartError::Listen { address: asked, door: Door::Clients, cause })
 }

@@ -287,3 +287,20 @@ fn a_hangup_reads_policies_again() {
     }
     assert_eq!(gateway.end(), Some(0));
 }
+
+#[test]
+fn an_address_that_is_taken_is_told_with_its_own_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("tokens.db").display().to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    for (arguments, cure) in [
+        (["--listen", &taken, "--admin", "127.0.0.1:0"], "with `--listen`"),
+        (["--listen", "127.0.0.1:0", "--admin", &taken], "with `--admin`"),
+    ] {
+        let output = output(&[&["serve", "--store", &store], arguments.as_slice()].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&taken) && said.contains(cure), "{said}");
+    }
+}
