@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
-use smallvec::SmallVec;
 
 use crate::decision::{Decision, Ruling};
 use crate::model::{RequestRef, Timestamp};
@@ -36,8 +35,7 @@ const KEY_BYTES_MAX: usize = 1 << 10;
 struct Entry {
     principal: PrincipalKey,
     hash: u64,
-    /// Mostly as short as this, and found without another step then.
-    key: SmallVec<[u8; 96]>,
+    key: Box<[u8]>,
     holds: Range<Timestamp>,
     ruling: Arc<Ruling>,
 }
@@ -129,7 +127,7 @@ impl Remembered {
             let same = entry.hash == key.hash
                 && entry.holds.contains(&at)
                 && entry.principal == *principal
-                && key.bytes == *entry.key;
+                && *key.bytes == *entry.key;
             same.then(|| Decision::of(Arc::clone(&entry.ruling), entry.holds.clone(), at))
         })
     }
@@ -156,7 +154,7 @@ impl Remembered {
         let entry = Entry {
             principal: *principal,
             hash: key.hash,
-            key: SmallVec::from_slice(&key.bytes),
+            key: key.bytes.as_slice().into(),
             holds: decision.holds.clone(),
             ruling: Arc::clone(&decision.ruling),
         };
