@@ -83,7 +83,7 @@ impl Budgets {
         at: Timestamp,
         token: Option<Spender<'_>>,
         team: Option<Spender<'_>>,
-        amounts: impl Fn() -> Amounts,
+        amounts: impl FnOnce() -> Amounts,
     ) -> Reservation {
         let is_free = |spender: &Option<Spender<'_>>| spender.is_none_or(|spender| spender.allowances.is_empty());
         if is_free(&token) && is_free(&team) {

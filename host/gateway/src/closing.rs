@@ -29,7 +29,6 @@ struct Open {
 }
 
 /// Where a request goes, and why it may.
-#[derive(Clone)]
 pub(crate) struct Destination {
     pub(crate) candidate: Candidate,
     pub(crate) permit: Permit,

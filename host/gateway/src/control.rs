@@ -24,6 +24,7 @@ use crate::gateway::Gateway;
 use crate::identify::Who;
 use crate::live::Live;
 use crate::receive::receive;
+use crate::story::tell_decision;
 use answer::{Answer, Failure};
 use ask::{Asked, Created, Rotated};
 use route::Operation;
@@ -101,8 +102,7 @@ impl Gateway {
         who.prepared.sign(&mut event);
         event.status = decision.status();
         event.code = decision.code().map(Into::into);
-        event.policies = decision.shared_policies();
-        event.policy_set = Some(Arc::clone(decision.shared_policy_set()));
+        tell_decision(&mut event, &decision);
         event.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.recorder.record(event);
         decision.into_result().map(|_permit| ()).map_err(Rejection::from)

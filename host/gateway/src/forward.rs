@@ -85,11 +85,7 @@ impl Gateway {
         let kind = Kind::of(call.asked.endpoint());
         let mut closing = Closing::new(Arc::clone(self), told, reservation, first.destination(permit), kind);
         let mut failure = UpstreamError::Unreachable;
-        let mut is_first = true;
         while let Some((target, permit)) = next.take() {
-            if !std::mem::take(&mut is_first) {
-                closing.goes_to(target.destination(permit));
-            }
             let sent = target.send(call, Pass::Permitted(permit)).await;
             next = targets.next();
             match sent {
@@ -110,6 +106,9 @@ impl Gateway {
                     self.metrics.failed(error);
                     failure = error;
                 }
+            }
+            if let Some((target, permit)) = &next {
+                closing.goes_to(target.destination(permit));
             }
         }
         *story = closing.release();

@@ -147,7 +147,7 @@ impl Gateway {
         who: &Who,
         facts: &mut Facts<'_>,
         asked: &Asked,
-        amounts: impl Fn() -> Amounts,
+        amounts: impl FnOnce() -> Amounts,
         story: &mut Story,
     ) -> Result<(Admission, Reservation), Rejection> {
         let at = self.clock.now();

@@ -140,7 +140,8 @@ impl Story {
     }
 }
 
-fn tell_decision(event: &mut Event, decision: &Decision) {
+/// Says in an event which policies decided, and of which set.
+pub(crate) fn tell_decision(event: &mut Event, decision: &Decision) {
     event.policies = decision.shared_policies();
     event.policy_set = Some(Arc::clone(decision.shared_policy_set()));
 }
