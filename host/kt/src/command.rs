@@ -9,6 +9,7 @@ mod policy_check;
 mod policy_lock;
 mod replay;
 mod serve;
+mod store;
 mod tokens;
 mod usage;
 
@@ -66,6 +67,9 @@ enum Command {
     Usage(usage::Usage),
     /// Show who changed which token, and whether the log is whole.
     Audit(audit::Audit),
+    /// Back up the token store, put a backup in its place, look whether it is sound.
+    #[command(subcommand)]
+    Store(store::Store),
     /// Run the gateway, a proxy for AI traffic that asks the policies about every request.
     Serve(Box<serve::Serve>),
 }
@@ -97,6 +101,7 @@ impl Cli {
             Command::Events(command) => command.run(),
             Command::Usage(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Store(command) => command.run(),
             Command::Serve(command) => command.run(),
         }
     }

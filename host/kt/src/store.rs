@@ -3,7 +3,7 @@
 use std::env;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 use cedargate::model::Timestamp;
@@ -61,14 +61,23 @@ impl StoreArg {
     }
 
     async fn open_with(&self, options: SqliteOptions) -> anyhow::Result<Opened> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(self.path()?, options).await?);
+        let sqlite = self.open_sqlite(options).await?;
+        let store: Arc<dyn Store> = Arc::new(sqlite);
         let skew = if self.accept_clock { Skew::Override } else { Skew::Refuse };
         let clock = Arc::new(Clock::start(&*store, skew).await?);
         let tokens = Tokens::new(Arc::clone(&store), clock, who()?);
         Ok(Opened { store, tokens })
     }
 
-    fn path(&self) -> anyhow::Result<PathBuf> {
+    /// Opens the store and nothing beside it.
+    pub(crate) async fn open_sqlite(&self, options: SqliteOptions) -> anyhow::Result<SqliteStore> {
+        let store = SqliteStore::open(self.path()?, options).await?;
+        OPENED.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+        Ok(store)
+    }
+
+    /// The file of the store.
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
         if let Some(path) = &self.store {
             return Ok(path.clone());
         }
@@ -111,8 +120,18 @@ fn who() -> anyhow::Result<Actor> {
     Ok(Actor::new(format!("local:{name}({user})"))?)
 }
 
+/// Stores that were opened. Whatever becomes of the command, what it wrote stands in the file itself at its end.
+static OPENED: Mutex<Vec<SqliteStore>> = Mutex::new(Vec::new());
+
 /// Runs a command that waits for the store.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("the runtime cannot be started")?.block_on(work)
+    runtime.context("the runtime cannot be started")?.block_on(async {
+        let done = work.await;
+        let opened = std::mem::take(&mut *OPENED.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in opened {
+            store.close().await;
+        }
+        done
+    })
 }

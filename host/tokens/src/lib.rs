@@ -37,8 +37,8 @@ pub use secret::{
     Secret, SecretHash, SecretHashError, mask_secrets,
 };
 pub use store::{
-    Change, ChangeSet, RecordStore, SecretsPage, SqliteOptions, SqliteStore, Store, StoreError, StoredSecret,
-    TokenPage, TokenStore, Work,
+    Change, ChangeSet, Checked, RecordStore, Restored, SecretsPage, SqliteOptions, SqliteStore, Store, StoreError,
+    StoredSecret, TokenPage, TokenStore, Work, restore,
 };
 pub use token::{
     Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,

@@ -20,7 +20,7 @@ use crate::token::Token;
 
 pub use change::{Change, ChangeSet};
 pub use error::StoreError;
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{Checked, Restored, SqliteOptions, SqliteStore, restore};
 
 /// What a method of a store returns.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -16,7 +16,7 @@ const TASK: &str = "CEDARGATE_TEST_TASK";
 const FOLDER: &str = "CEDARGATE_TEST_FOLDER";
 
 /// A copy of this program that does a task with the store of a folder.
-fn spawn(task: &str, folder: &Path) -> Child {
+pub(crate) fn spawn(task: &str, folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::another_process", "--nocapture"])
         .env(TASK, task)

@@ -7,6 +7,8 @@ mod stage;
 
 /// The log of changes, and what tampers with it.
 mod audit;
+/// Copies of the file, with its log and without.
+mod copies;
 /// A store that cannot be read or written.
 mod faults;
 /// What is told to whoever asks for what cannot be.

@@ -4,7 +4,7 @@ mod demo;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -132,7 +132,15 @@ impl Serve {
             demo::choose_free_ports(&mut config, &overrides);
         }
         let skew = if self.accept_clock { Skew::Override } else { Skew::Refuse };
-        let running = open(config, self.config.clone(), overrides, &path, skew).await?;
+        let store = SqliteStore::open(&path, SqliteOptions::default()).await?;
+        let running = open(config, self.config.clone(), overrides, &store, skew).await;
+        let running = match running {
+            Ok(running) => running,
+            Err(error) => {
+                store.close().await;
+                return Err(error);
+            }
+        };
         for address in running.addresses() {
             tracing::info!(%address, "listening");
         }
@@ -144,6 +152,7 @@ impl Serve {
         }
         running.until_signalled().await.context("signals cannot be received")?;
         running.shutdown().await;
+        store.close().await;
         drop(forgotten);
         Ok(Answer::Yes)
     }
@@ -165,10 +174,10 @@ async fn open(
     config: Config,
     config_path: Option<PathBuf>,
     overrides: Overrides,
-    store: &Path,
+    store: &SqliteStore,
     skew: Skew,
 ) -> anyhow::Result<Running> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(store, SqliteOptions::default()).await?);
+    let store: Arc<dyn Store> = Arc::new(store.clone());
     let clock = Arc::new(Clock::start(&*store, skew).await?);
     let mut options = Options::new(config, store, clock);
     options.config_path = config_path;

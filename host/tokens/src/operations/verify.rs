@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::Tokens;
 use crate::audit::{AuditEntry, ChainHash, Tampered, Verified, Walk};
 use crate::describe::describe;
-use crate::store::StoreError;
+use crate::store::{StoreError, TokenStore};
 
 /// Entries and tokens that are fetched at a time.
 const PAGE: u32 = 1_000;
@@ -44,39 +44,47 @@ impl Tokens {
     ///
     /// [`StoreError`] where the store cannot be read. What was tampered with is an answer, not an error.
     pub async fn audit_verify(&self, known: Option<ChainHash>) -> Result<Result<Verified, Tampered>, StoreError> {
-        // Tokens are read first: whatever changes meanwhile is behind this entry.
-        let settled = self.store.audit_last().await?.map_or(0, |entry| entry.number);
-        let tokens = self.token_fingerprints().await?;
-        let mut walk = Walk::towards(known);
-        let mut last: HashMap<String, (i64, Fingerprint)> = HashMap::new();
-        let mut number = 0;
-        loop {
-            let page = self.store.audit_after(number, PAGE).await?;
-            let Some(end) = page.last() else { break };
-            number = end.number;
-            for entry in page {
-                if let Err(tampered) = walk.step(&entry) {
-                    return Ok(Err(tampered));
-                }
-                last.insert(entry.token_id, (entry.number, fingerprint(&entry.after)));
-            }
-        }
-        Ok(compare(&tokens, &last, settled).and_then(|()| walk.end()))
+        verify(&*self.store, known).await
     }
+}
 
-    async fn token_fingerprints(&self) -> Result<HashMap<String, Fingerprint>, StoreError> {
-        let mut tokens = HashMap::new();
-        let mut after = Some(0);
-        while let Some(place) = after {
-            let page = self.store.tokens(place, PAGE).await?;
-            for token in page.tokens {
-                let described = describe(&token).map_err(StoreError::invalid)?;
-                tokens.insert(token.id, fingerprint(&described));
+/// The same for a store that nothing is done with.
+pub(crate) async fn verify(
+    store: &(impl TokenStore + ?Sized),
+    known: Option<ChainHash>,
+) -> Result<Result<Verified, Tampered>, StoreError> {
+    // Tokens are read first: whatever changes meanwhile is behind this entry.
+    let settled = store.audit_last().await?.map_or(0, |entry| entry.number);
+    let tokens = token_fingerprints(store).await?;
+    let mut walk = Walk::towards(known);
+    let mut last: HashMap<String, (i64, Fingerprint)> = HashMap::new();
+    let mut number = 0;
+    loop {
+        let page = store.audit_after(number, PAGE).await?;
+        let Some(end) = page.last() else { break };
+        number = end.number;
+        for entry in page {
+            if let Err(tampered) = walk.step(&entry) {
+                return Ok(Err(tampered));
             }
-            after = page.next;
+            last.insert(entry.token_id, (entry.number, fingerprint(&entry.after)));
         }
-        Ok(tokens)
     }
+    Ok(compare(&tokens, &last, settled).and_then(|()| walk.end()))
+}
+
+async fn token_fingerprints(store: &(impl TokenStore + ?Sized)) -> Result<HashMap<String, Fingerprint>, StoreError> {
+    let mut tokens = HashMap::new();
+    let mut after = Some(0);
+    while let Some(place) = after {
+        let page = store.tokens(place, PAGE).await?;
+        for token in page.tokens {
+            let described = describe(&token).map_err(StoreError::invalid)?;
+            tokens.insert(token.id, fingerprint(&described));
+        }
+        after = page.next;
+    }
+    Ok(tokens)
 }
 
 fn compare(

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::audit::Tampered;
+
 /// The store cannot do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,6 +28,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is not all of the store: what was written last stood in the log beside it.
+    #[error(
+        "the token store `{path}` is not whole: what was stored last stood in `{path}-wal`, which is not beside it; put that file there too, or put back a backup with `kt store restore` (a store in use is copied with `kt store backup`)"
+    )]
+    Cut {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file was written by a newer version.
     #[error("the token store was written by a newer version (format {found}, this one knows {known}): update `kt`")]
     Newer {
@@ -45,6 +55,34 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("the token store is damaged: restore it from a backup, or save what is left with `sqlite3 FILE .recover`")]
     Corrupt,
+    /// A check found the file damaged.
+    #[error("the token store `{path}` is damaged ({what}): put back a backup with `kt store restore`")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found first.
+        what: String,
+    },
+    /// A file that is there is not to be written over.
+    #[error("`{path}` is there already: name another file, or write over it with `--replace`")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process has the store open.
+    #[error("another process has the token store `{path}` open: end the gateways that use it, and try again")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is to be put in the place of a store does not fit its own log of changes.
+    #[error("`{path}` is not put in place: {tampered}")]
+    Tampered {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        tampered: Tampered,
+    },
     /// Another process holds the store for too long.
     #[error("another process holds the token store: try again")]
     Busy,

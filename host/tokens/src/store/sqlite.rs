@@ -1,13 +1,16 @@
 //! The embedded store: one SQLite file.
 
 mod audit;
+mod backup;
 mod budgets;
 mod counts;
 mod events;
 mod failure;
 mod place;
+mod restore;
 mod rows;
 mod schema;
+mod standing;
 mod tidy;
 mod tokens;
 mod usage;
@@ -15,6 +18,8 @@ mod write;
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cedargate::model::Timestamp;
@@ -30,6 +35,9 @@ use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
 use crate::token::Token;
 use failure::Failure;
 use place::Place;
+
+pub use backup::Checked;
+pub use restore::{Restored, restore};
 
 /// Connections that read. They never wait for the one that writes.
 const READERS: u32 = 3;
@@ -65,6 +73,8 @@ pub struct SqliteStore {
     place: Place,
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Whether somebody is about to move the log into the file.
+    moving: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
@@ -76,6 +86,13 @@ impl SqliteStore {
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
         let place = Place::prepare(path.as_ref(), options.create && !options.read_only)?;
         let connect = connect_options(place.path(), &options);
+        if place.was_empty() {
+            match options.create && !options.read_only {
+                true => schema::make(&place, &connect).await.map_err(|failure| failure.at(&place))?,
+                false => return Err(place.cut()),
+            }
+        }
+        let connect = if options.read_only { connect } else { connect.journal_mode(SqliteJournalMode::Wal) };
         let pool = |connections: u32, connect: SqliteConnectOptions| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
@@ -86,9 +103,17 @@ impl SqliteStore {
                 .max_lifetime(None)
                 .connect_lazy_with(connect)
         };
-        let store =
-            Self { writer: pool(1, connect.clone()), readers: pool(READERS, connect.pragma("query_only", "1")), place };
-        match schema::bring_up(&store, options.read_only).await {
+        let store = Self {
+            writer: pool(1, connect.clone()),
+            readers: pool(READERS, connect.pragma("query_only", "1")),
+            place,
+            moving: Arc::default(),
+        };
+        let fit = async {
+            schema::bring_up(&store, options.read_only).await?;
+            standing::check(&store, options.read_only).await
+        };
+        match fit.await {
             Ok(()) => Ok(store),
             Err(failure) => {
                 store.close().await;
@@ -103,10 +128,43 @@ impl SqliteStore {
         self.place.path()
     }
 
-    /// Ends all connections. What was acknowledged is on the disk with or without this.
+    /// Moves what stands in the log into the file, and ends all connections. What was acknowledged is on the disk with
+    /// or without this.
     pub async fn close(&self) {
+        if !self.writer.is_closed() {
+            self.settle().await;
+        }
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// Moves what stands in the log into the file. Says whether there is nothing to come back for.
+    async fn settle(&self) -> bool {
+        match standing::settle(self).await {
+            Ok(settled) => settled,
+            Err(failure) => {
+                let error = failure.at(&self.place);
+                tracing::debug!(%error, "the log of the token store stays beside it");
+                true
+            }
+        }
+    }
+
+    /// Sees to it that what is written now stands in the file itself in a while.
+    fn settle_later(&self) {
+        if self.moving.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let store = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(standing::MOVED_EVERY).await;
+                store.moving.store(false, Ordering::Release);
+                if store.writer.is_closed() || store.settle().await || store.moving.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+            }
+        });
     }
 
     /// Work whose failures are told in this crate's words.
@@ -117,6 +175,13 @@ impl SqliteStore {
     /// A transaction that nobody else writes beside.
     async fn begin(&self) -> Result<SqliteTransaction<'static>, Failure> {
         self.place.check()?;
+        let transaction = standing::begin(self).await?;
+        self.settle_later();
+        Ok(transaction)
+    }
+
+    /// The same, for what is no change of the store.
+    async fn lock(&self) -> Result<SqliteTransaction<'static>, Failure> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
@@ -140,10 +205,10 @@ fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions
         .disable_statement_logging();
     if !options.read_only {
         connect = connect
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("trusted_schema", "0")
-            .pragma("cell_size_check", "1");
+            .pragma("cell_size_check", "1")
+            .pragma("wal_autocheckpoint", "0");
     }
     if let Some(bytes) = options.bytes_max {
         // Pages of the default size.

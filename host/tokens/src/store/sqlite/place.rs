@@ -18,6 +18,8 @@ const OTHERS_WRITE: u32 = 0o022;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     path: PathBuf,
+    log: PathBuf,
+    bytes: u64,
     device: u64,
     inode: u64,
 }
@@ -57,11 +59,29 @@ impl Place {
         check_file(path, &file)?;
         // SQLite would take `file:...` for a URL, which may name a database in memory.
         let absolute = std::path::absolute(path).map_err(|error| unfit(path, error))?;
-        Ok(Self { path: absolute, device: file.dev(), inode: file.ino() })
+        // SQLite puts the log beside the file itself, wherever links lead to it from.
+        let mut log = fs::canonicalize(path).map_err(|error| unfit(path, error))?.into_os_string();
+        log.push("-wal");
+        Ok(Self { path: absolute, log: log.into(), bytes: file.len(), device: file.dev(), inode: file.ino() })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file held nothing when it was found.
+    pub(super) fn was_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Whether nothing stands in the log beside the file.
+    pub(super) fn has_no_log(&self) -> bool {
+        fs::metadata(&self.log).map_or(true, |log| log.len() == 0)
+    }
+
+    /// The file lacks its log.
+    pub(super) fn cut(&self) -> StoreError {
+        StoreError::Cut { path: self.path.clone() }
     }
 
     /// Whether the file is still the one that was opened.

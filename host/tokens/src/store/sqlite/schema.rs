@@ -1,46 +1,79 @@
 //! The format of the file, and how an older one is brought to it.
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{query, query_scalar, raw_sql};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, query, query_scalar, raw_sql};
 
-use super::SqliteStore;
 use super::failure::Failure;
+use super::place::Place;
+use super::{SqliteStore, standing};
 use crate::store::StoreError;
 
 /// What brings a file from one format to the next, in order; each says at its end which format it made. Released
 /// ones never change.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/1.sql"),
     include_str!("../../../migrations/2.sql"),
     include_str!("../../../migrations/3.sql"),
+    include_str!("../../../migrations/4.sql"),
 ];
 
 /// Marks the file as ours: `CGTK`.
 const APPLICATION_ID: i64 = 0x4347_544b;
 
+/// Makes a store in an empty file, all of it at once and in the file itself: there is no moment at which the file is a
+/// store without anything in it.
+pub(super) async fn make(place: &Place, connect: &SqliteConnectOptions) -> Result<(), Failure> {
+    let mut connection = SqliteConnection::connect_with(connect).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // Another process may have been faster.
+    if format(place, &mut transaction).await? == 0 {
+        migrate(&mut transaction, 0).await?;
+    }
+    transaction.commit().await?;
+    Ok(connection.close().await?)
+}
+
 /// Brings the file to the newest format.
 pub(super) async fn bring_up(store: &SqliteStore, read_only: bool) -> Result<(), Failure> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let mut connection = store.writer.acquire().await?;
-    if format(store, &mut connection).await? == known {
+    let found = format(&store.place, &mut connection).await?;
+    if found == known() {
         return Ok(());
     }
     drop(connection);
+    // Whoever makes a store makes it whole: this was copied from one of an older version, without its log.
+    if found == 0 && store.place.has_no_log() {
+        return Err(store.place.cut().into());
+    }
     if read_only {
         return Err(StoreError::ReadOnly.into());
     }
-    let mut transaction = store.begin().await?;
+    let mut transaction = store.lock().await?;
     // Another process may have been faster.
-    let from = format(store, &mut transaction).await?;
+    let from = format(&store.place, &mut transaction).await?;
+    migrate(&mut transaction, from).await?;
+    transaction.commit().await?;
+    // The file itself is of the newest format, too.
+    standing::begin(store).await?.commit().await?;
+    store.settle().await;
+    Ok(())
+}
+
+async fn migrate(connection: &mut SqliteConnection, from: i64) -> Result<(), Failure> {
     for migration in MIGRATIONS.into_iter().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
-        raw_sql(migration).execute(&mut *transaction).await?;
+        raw_sql(migration).execute(&mut *connection).await?;
     }
-    Ok(transaction.commit().await?)
+    Ok(())
+}
+
+/// The newest format.
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
 /// The format of the file; 0 for an empty one.
-async fn format(store: &SqliteStore, connection: &mut SqliteConnection) -> Result<i64, Failure> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+async fn format(place: &Place, connection: &mut SqliteConnection) -> Result<i64, Failure> {
+    let known = known();
     let id: i64 = query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
     let found: i64 = query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
     let is_empty = query("SELECT 1 FROM sqlite_schema LIMIT 1").fetch_optional(&mut *connection).await?.is_none();
@@ -48,16 +81,13 @@ async fn format(store: &SqliteStore, connection: &mut SqliteConnection) -> Resul
         (APPLICATION_ID, 1..) if found <= known => Ok(found),
         (APPLICATION_ID, _) if found > known => Err(StoreError::Newer { found, known }.into()),
         (0, 0) if is_empty => Ok(0),
-        _ => Err(StoreError::Foreign { path: store.path().to_path_buf() }.into()),
+        _ => Err(StoreError::Foreign { path: place.path().to_path_buf() }.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-
-    use sqlx::Connection;
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
     use super::*;
     use crate::record::EventFilter;

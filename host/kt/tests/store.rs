@@ -1,0 +1,171 @@
+//! `kt store`, and copies of a store's file, as whoever keeps backups meets them.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Generous: tests assert what happens, not how fast on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn kt(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kt"));
+    command.args(arguments).env("NO_COLOR", "1").env_remove("CEDARGATE_STORE").env_remove("CEDARGATE_CONFIG");
+    command
+}
+
+/// The exit code, and what was printed.
+fn ran(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = kt(arguments).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn data(arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = ran(arguments);
+    assert_eq!(code, 0, "{arguments:?}: {stdout}{stderr}");
+    stdout
+}
+
+/// A gateway in a process of its own.
+struct Gateway(Child);
+
+impl Gateway {
+    fn start(store: &str) -> Self {
+        let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", store];
+        let mut child = kt(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("Ctrl-C")));
+        Self(child)
+    }
+
+    fn end_by(mut self, signal: &str) {
+        let killed = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn named(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// What the audit log of a copy of the file alone says: how many entries, or that it was cut.
+    fn entries_of_copy(&self) -> Option<u64> {
+        let copy = self.named("copy.db");
+        fs::copy(self.path("store.db"), &copy).unwrap();
+        let (code, stdout, stderr) = ran(&["audit", "verify", "--store", &copy, "--format", "json"]);
+        for name in ["copy.db", "copy.db-wal", "copy.db-shm"] {
+            let _ = fs::remove_file(self.path(name));
+        }
+        match code {
+            0 => Some(entries(&stdout)),
+            2 => {
+                assert!(stderr.contains("is not whole") && stderr.contains("kt store restore"), "{stderr}");
+                None
+            }
+            _ => panic!("{stdout}{stderr}"),
+        }
+    }
+}
+
+fn entries(json: &str) -> u64 {
+    let (_, rest) = json.split_once("entries\":").unwrap();
+    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+fn create(store: &str, name: &str) {
+    data(&["tokens", "create", "--type", "access", "--name", name, "--store", store]);
+}
+
+#[test]
+fn a_copy_of_the_file_alone_is_never_an_empty_store() {
+    let desk = Desk::new();
+    let store = desk.named("store.db");
+    let gateway = Gateway::start(&store);
+    create(&store, "app");
+    // Three tokens of the demo and one more.
+    let deadline = Instant::now() + PATIENCE;
+    while desk.entries_of_copy().is_none_or(|entries| entries < 4) {
+        assert!(Instant::now() < deadline, "the file is not whole");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    gateway.end_by("TERM");
+    assert_eq!(desk.entries_of_copy(), Some(4));
+    create(&store, "another");
+    assert_eq!(desk.entries_of_copy(), Some(5));
+
+    let gateway = Gateway::start(&store);
+    gateway.end_by("KILL");
+    assert_ne!(desk.entries_of_copy(), Some(5), "the demo has made tokens again");
+    data(&["tokens", "list", "--store", &store]);
+    assert_eq!(desk.entries_of_copy(), Some(8));
+}
+
+#[test]
+fn every_command_refuses_a_file_that_was_cut() {
+    let desk = Desk::new();
+    let store = desk.named("store.db");
+    let gateway = Gateway::start(&store);
+    gateway.end_by("KILL");
+    for name in ["store.db-wal", "store.db-shm"] {
+        fs::remove_file(desk.path(name)).unwrap();
+    }
+    for command in [
+        &["audit", "verify"][..],
+        &["tokens", "list"],
+        &["tokens", "create", "--type", "access", "--name", "app"],
+        &["store", "check"],
+        &["serve", "--listen", "127.0.0.1:0"],
+    ] {
+        let (code, stdout, stderr) = ran(&[command, &["--store", &store]].concat());
+        assert_eq!((code, stdout.as_str()), (2, ""), "{command:?}");
+        assert!(stderr.contains("is not whole") && stderr.contains("kt store restore"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_store_is_backed_up_checked_and_put_back() {
+    let desk = Desk::new();
+    let (store, backup) = (desk.named("store.db"), desk.named("backup.db"));
+    let gateway = Gateway::start(&store);
+    let backed_up = data(&["store", "backup", &backup, "--store", &store]);
+    assert!(backed_up.starts_with("in order\n") && backed_up.contains("\ntokens: 3\n"), "{backed_up}");
+    let (code, _, stderr) = ran(&["store", "backup", &backup, "--store", &store]);
+    assert!(code == 2 && stderr.contains("--replace"), "{stderr}");
+    data(&["store", "backup", "--replace", &backup, "--store", &store]);
+    create(&store, "later");
+    let (code, _, stderr) = ran(&["store", "restore", &backup, "--store", &store]);
+    assert!(code == 2 && stderr.contains("another process has the token store"), "{stderr}");
+    gateway.end_by("TERM");
+    assert!(data(&["store", "check", "--store", &store]).contains("tokens: 4"));
+    assert!(data(&["store", "check", &backup]).contains("tokens: 3"));
+
+    let restored = data(&["store", "restore", &backup, "--store", &store]);
+    let kept = restored.lines().find_map(|line| line.strip_prefix("kept: ")).unwrap();
+    assert!(data(&["store", "check", kept]).contains("tokens: 4"));
+    assert!(data(&["store", "check", "--store", &store]).contains("tokens: 3"));
+    assert!(Path::new(kept).starts_with(desk.folder.path()));
+}
