@@ -6,12 +6,14 @@
 mod asked;
 mod body;
 mod envelope;
+mod field_name;
 mod json;
 mod key;
 mod limits;
 mod media_type;
 mod model_mention;
 mod multipart;
+mod part_head;
 mod query;
 mod rewrite;
 mod settings;

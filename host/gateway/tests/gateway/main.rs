@@ -15,6 +15,7 @@ mod configs;
 mod controls;
 mod failing_store;
 mod faults;
+mod forms;
 mod limits;
 mod lives;
 mod models;

@@ -64,6 +64,9 @@ impl<'de> Visitor<'de> for Object<'de, '_> {
             };
             note(&names, &folded, self.skip.fault)?;
             let known = Key::of(&folded, self.gemini);
+            if known.is_none() && Key::is_disguised(&folded, self.gemini) {
+                return fail(self.skip.fault, Invalid::KeyDisguised);
+            }
             names.push(folded);
             let Some((key, spellings)) = known else {
                 map.next_value_seed(self.skip)?;

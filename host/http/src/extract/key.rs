@@ -55,6 +55,17 @@ impl Key {
         })
     }
 
+    /// Whether a folded name that is no key would be one to a server that trims blanks, or passes over marks and
+    /// letters that nobody sees.
+    pub(super) fn is_disguised(folded: &str, gemini: bool) -> bool {
+        let counts = |c: char| c.is_alphanumeric() || c == '_';
+        if folded.bytes().all(|byte| counts(char::from(byte)) && byte.is_ascii()) {
+            return false;
+        }
+        let bare: String = folded.chars().filter(|c| counts(*c)).collect();
+        bare != folded && Self::of(&bare, gemini).is_some()
+    }
+
     fn of_gemini(folded: &str) -> Option<(Self, &'static [&'static str])> {
         Some(match folded {
             "model" => (Self::Model, &["model"]),

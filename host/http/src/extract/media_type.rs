@@ -57,31 +57,36 @@ fn parse(text: &str) -> Option<BodyForm> {
     if essence.eq_ignore_ascii_case("application/json") {
         return match parameter {
             None | Some("") => Some(BodyForm::Json),
-            Some(parameter) => {
-                let charset = value_of(parameter, "charset")?;
-                charset.eq_ignore_ascii_case("utf-8").then_some(BodyForm::Json)
-            }
+            Some(parameter) => is_utf8(parameter).then_some(BodyForm::Json),
         };
     }
     if !essence.eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let boundary = value_of(parameter?, "boundary")?;
-    // What RFC 2046 allows without the blank, the quote and the comma.
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_-./:=?".contains(&byte);
+    let (boundary, quoted) = parameter?.strip_prefix("boundary=").and_then(unquoted)?;
+    // What RFC 2046 allows without the blank, the comma and the apostrophe. Outside of quotes some parsers end the
+    // value at what no word holds, and would look for a shorter boundary.
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"+_-.".contains(&byte) || quoted && b"()/:=?".contains(&byte);
     let length = 1..=BOUNDARY_BYTES_MAX;
     (length.contains(&boundary.len()) && boundary.bytes().all(fits))
         .then(|| BodyForm::Multipart { boundary: boundary.into() })
 }
 
-/// The value of a parameter, with or without quotes. A second parameter makes it none.
-fn value_of<'t>(parameter: &'t str, name: &str) -> Option<&'t str> {
-    let (written, value) = parameter.split_once('=')?;
-    let value = match value.strip_prefix('"') {
-        Some(quoted) => quoted.strip_suffix('"')?,
-        None => value,
+/// Whether a parameter of a type says that its text is in UTF-8.
+pub(super) fn is_utf8(parameter: &str) -> bool {
+    let charset = parameter.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    let value = charset.and_then(|(_, value)| unquoted(value));
+    value.is_some_and(|(value, _)| value.eq_ignore_ascii_case("utf-8"))
+}
+
+/// A value without its quotes, and whether it had any. A second parameter makes it none.
+fn unquoted(value: &str) -> Option<(&str, bool)> {
+    let (value, quoted) = match value.strip_prefix('"') {
+        Some(quoted) => (quoted.strip_suffix('"')?, true),
+        None => (value, false),
     };
-    (written.eq_ignore_ascii_case(name) && !value.contains(['"', ';', '\\'])).then_some(value)
+    (!value.contains(['"', ';', '\\'])).then_some((value, quoted))
 }
 
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Invalid> {

@@ -5,8 +5,10 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::asked::Reading;
-use super::key::{self, Key};
+use super::field_name;
+use super::key::Key;
 use super::limits::PARTS_MAX;
+use super::part_head::PartHead;
 use super::settings;
 use crate::catalogue::ModelId;
 use crate::reply::{Invalid, Refusal};
@@ -22,6 +24,7 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Reading, Refusal> {
     let delimiter = format!("\r\n--{boundary}");
     let finder = memmem::Finder::new(delimiter.as_bytes());
     let opening = delimiter.as_bytes().get(2..).unwrap_or_default();
+    let traps = Traps::of(boundary);
     // Nothing may stand before the first part: some parsers would take it for one.
     let mut rest = body.strip_prefix(opening).ok_or(Invalid::Form)?;
     let mut form = Form { reading: Reading { form: true, ..Reading::default() }, names: Vec::new() };
@@ -32,10 +35,34 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Reading, Refusal> {
         let part = rest.strip_prefix(b"\r\n").ok_or(Invalid::Form)?;
         let length = finder.find(part).ok_or(Invalid::Form)?;
         let (part, behind) = part.split_at_checked(length).ok_or(Invalid::Form)?;
+        if traps.stand_in(part) {
+            return Err(Invalid::Form.into());
+        }
         form.part(part, body)?;
         rest = behind.get(delimiter.len()..).ok_or(Invalid::Form)?;
     }
     Err(Invalid::Form.into())
+}
+
+/// What ends a part for other parsers, and not by the rules.
+///
+/// Some take a boundary behind a bare line feed or carriage return, some one in the middle of a line, some one with
+/// anything behind it, and some keep the quotes in which the head of the request wrote it. A boundary is made up so
+/// that no content holds it: wherever it stands in a part, it was put there to be read.
+struct Traps {
+    plain: memmem::Finder<'static>,
+    quoted: memmem::Finder<'static>,
+}
+
+impl Traps {
+    fn of(boundary: &str) -> Self {
+        let finder = |text: String| memmem::Finder::new(text.as_bytes()).into_owned();
+        Self { plain: finder(format!("--{boundary}")), quoted: finder(format!("--\"{boundary}")) }
+    }
+
+    fn stand_in(&self, part: &[u8]) -> bool {
+        self.plain.find(part).is_some() || self.quoted.find(part).is_some()
+    }
 }
 
 struct Form {
@@ -51,16 +78,17 @@ impl Form {
         let (headers, content) = part.split_at_checked(end).ok_or(Invalid::Form)?;
         let content = content.get(4..).ok_or(Invalid::Form)?;
         let headers = std::str::from_utf8(headers).map_err(|_| Refusal::MediaTypeUnsupported)?;
-        let disposition = disposition(headers)?;
-        let folded = key::fold(&disposition.name);
-        // `model[]` is read as `model` by some.
-        let stem = folded.split(['[', '.']).next().unwrap_or_default();
-        let Some((key, spellings)) = Key::of(stem, false) else { return Ok(()) };
+        let head = PartHead::read(headers, content.len())?;
+        let Some((key, spellings)) = field_name::key(&head.name)? else { return Ok(()) };
         if key == Key::Reroutes {
             return Err(Invalid::KeyReroutes.into());
         }
-        if !spellings.contains(&disposition.name.as_str()) || disposition.is_file {
+        if !spellings.contains(&head.name.as_str()) || head.is_file {
             return Err(Invalid::KeyDisguised.into());
+        }
+        // What is read as another type, or in other letters, may be another text.
+        if !head.is_plain_text {
+            return Err(Refusal::MediaTypeUnsupported);
         }
         if self.names.contains(&key) {
             return Err(Invalid::KeyRepeated.into());
@@ -91,60 +119,6 @@ impl Form {
         }
         Ok(())
     }
-}
-
-/// What a part says of itself.
-struct Disposition {
-    name: String,
-    is_file: bool,
-}
-
-/// Reads the headers of a part. The only ones that matter are those that say what it is.
-fn disposition(headers: &str) -> Result<Disposition, Invalid> {
-    let mut found = None;
-    for line in headers.split("\r\n") {
-        if line.contains(char::is_control) {
-            return Err(Invalid::Form);
-        }
-        let (name, value) = line.split_once(':').ok_or(Invalid::Form)?;
-        if name.eq_ignore_ascii_case("content-disposition") {
-            if found.replace(parameters(value.trim())?).is_some() {
-                return Err(Invalid::Form);
-            }
-        } else if name.eq_ignore_ascii_case("content-transfer-encoding") {
-            // Its content would not be what stands there.
-            if !matches!(value.trim().to_ascii_lowercase().as_str(), "binary" | "8bit" | "7bit") {
-                return Err(Invalid::Form);
-            }
-        } else if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(Invalid::Form);
-        }
-    }
-    found.ok_or(Invalid::Form)
-}
-
-/// `form-data; name="…"`, and perhaps `filename="…"`.
-fn parameters(value: &str) -> Result<Disposition, Invalid> {
-    let mut rest = strip_word(value, "form-data").ok_or(Invalid::Form)?;
-    let (mut name, mut is_file) = (None, false);
-    while !rest.is_empty() {
-        let parameter = rest.strip_prefix(';').ok_or(Invalid::Form)?.trim_start_matches(' ');
-        let (key, behind) = parameter.split_once("=\"").ok_or(Invalid::Form)?;
-        let (text, behind) = behind.split_once('"').ok_or(Invalid::Form)?;
-        match key {
-            // A backslash would hide a quote from some parsers and not from others.
-            "name" if name.is_none() && !text.contains('\\') => name = Some(text.to_owned()),
-            "filename" if !is_file && !text.contains('\\') => is_file = true,
-            _ => return Err(Invalid::Form),
-        }
-        rest = behind.trim_start_matches(' ');
-    }
-    Ok(Disposition { name: name.ok_or(Invalid::Form)?, is_file })
-}
-
-fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
-    let (head, rest) = text.split_at_checked(word.len())?;
-    head.eq_ignore_ascii_case(word).then_some(rest)
 }
 
 /// Where a part of the body stands in it.
