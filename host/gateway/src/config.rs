@@ -13,7 +13,8 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use cedargate_http::route::PathPrefix;
+use cedargate_http::hygiene::Passing;
+use cedargate_http::route::{self, PathPrefix};
 use cedargate_tokens::{Allowance, Period};
 use http::Uri;
 use ipnet::IpNet;
@@ -116,6 +117,11 @@ pub struct Provider {
     pub any_model: bool,
     /// How keys of this provider begin that clients may present themselves. Empty: they may not.
     pub pass_through: Vec<String>,
+    /// The headers of clients that it gets.
+    pub passing: Passing,
+    /// Fields of a body that it takes although they could lead it elsewhere: see
+    /// [`ROUTING_FIELDS`](cedargate_http::extract::ROUTING_FIELDS).
+    pub body_fields: Vec<&'static str>,
 }
 
 /// Which requests a provider takes.
@@ -144,6 +150,19 @@ impl Dialect {
 
     fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, dialect)| dialect)
+    }
+
+    /// The headers that real clients of this dialect send, and their providers need.
+    fn passing(self) -> Passing {
+        let spoken: &[route::Dialect] = match self {
+            Self::OpenAi => &[route::Dialect::OpenAi],
+            Self::Anthropic => &[route::Dialect::Anthropic],
+            Self::Azure => &[route::Dialect::Azure],
+            Self::Gemini => &[route::Dialect::Gemini],
+            // It answers by itself, and reads no header.
+            Self::Echo => &[],
+        };
+        Passing::of(spoken)
     }
 }
 
@@ -236,7 +255,15 @@ impl Listener {
 
 impl Provider {
     fn echo() -> Self {
-        Self { dialect: Dialect::Echo, base_url: None, key: None, any_model: true, pass_through: Vec::new() }
+        Self {
+            dialect: Dialect::Echo,
+            base_url: None,
+            key: None,
+            any_model: true,
+            pass_through: Vec::new(),
+            passing: Dialect::Echo.passing(),
+            body_fields: Vec::new(),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Call<'a> {
     pub(crate) live: &'a Live,
     pub(crate) asked: &'a Asked,
     pub(crate) caller: &'a Caller,
-    /// The client's, without what no provider may see.
+    /// The client's, without what no provider may see. Each provider gets those that are on its list.
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
     pub(crate) body: Bytes,
@@ -48,10 +48,10 @@ pub(crate) struct Call<'a> {
 }
 
 /// Takes away what no provider may see, and sets what it should.
-pub(crate) fn outbound_headers(mut headers: HeaderMap, caller: &Caller) -> HeaderMap {
+pub(crate) fn outbound_headers(mut headers: HeaderMap, caller: &Caller, presented: &str) -> HeaderMap {
     let trace = Trace::of(&headers);
     tracing::debug!(request = %caller.request_id(), trace = trace.id(), "forwarding");
-    hygiene::strip(&mut headers);
+    hygiene::strip(&mut headers, presented);
     for name in [HOST, CONTENT_LENGTH, ACCEPT_ENCODING] {
         // What is compressed cannot be metered.
         headers.remove(name);
@@ -211,7 +211,7 @@ impl Target<'_> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
-        *request.headers_mut() = call.headers.clone();
+        *request.headers_mut() = self.provider.passing.select(&call.headers);
         let own = call.own_key.as_ref().map(|own| &own.key);
         if let Some(key) = own.or_else(|| call.live.key(&self.candidate.provider)) {
             let (name, value) = credential(self.provider.dialect, key);

@@ -131,7 +131,7 @@ impl Gateway {
                     asked,
                     caller,
                     query: parts.uri.query().map(str::to_owned),
-                    headers: outbound_headers(parts.headers, caller),
+                    headers: outbound_headers(parts.headers, caller, identity.credential.expose()),
                     body,
                     own_key: identity.own_key.take(),
                 };

@@ -29,6 +29,8 @@ pub(crate) struct OwnKey {
 pub(crate) struct Identity {
     pub(crate) who: Who,
     pub(crate) own_key: Option<OwnKey>,
+    /// What was presented: no header carries it on.
+    pub(crate) credential: Credential,
     hash: SecretHash,
     /// The state of the directory in which the hash was looked up.
     seen: u64,
@@ -42,10 +44,10 @@ impl Gateway {
         let hash = presented.hash();
         let seen = self.directory.changes();
         match self.directory.look_up(&hash) {
-            Lookup::Found(entry) => Ok(Identity { who: self.token(entry)?, own_key: None, hash, seen }),
+            Lookup::Found(entry) => Ok(Identity { who: self.token(entry)?, own_key: None, credential, hash, seen }),
             Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
             Lookup::Unknown if presented.is_ours() => Err(Refusal::TokenUnknown),
-            Lookup::Unknown => self.provider_key(live, &credential, hash, seen),
+            Lookup::Unknown => self.provider_key(live, credential, hash, seen),
         }
     }
 
@@ -83,7 +85,7 @@ impl Gateway {
     fn provider_key(
         &self,
         live: &Live,
-        credential: &Credential,
+        credential: Credential,
         hash: SecretHash,
         seen: u64,
     ) -> Result<Identity, Refusal> {
@@ -93,6 +95,7 @@ impl Gateway {
         let prepared = self.provider_keys.get(&self.pdp, &hash, provider);
         let prepared = prepared.ok_or(Refusal::Unavailable(Unavailable::Principal))?;
         let who = Who { prepared, entry: None };
-        Ok(Identity { who, own_key: Some(OwnKey { provider: Arc::clone(provider), key }), hash, seen })
+        let own_key = Some(OwnKey { provider: Arc::clone(provider), key });
+        Ok(Identity { who, own_key, credential, hash, seen })
     }
 }

@@ -64,6 +64,9 @@ impl Live {
         let mut table = ModelTable::builder();
         for (id, provider) in &config.providers {
             table.provider(id, if provider.any_model { Unlisted::Admitted } else { Unlisted::Refused });
+            for field in &provider.body_fields {
+                table.field(id, *field);
+            }
         }
         let mut models: HashMap<String, HashMap<String, Model>> = HashMap::new();
         for model in &config.models {

@@ -63,7 +63,7 @@ impl Gateway {
             asked: &asked,
             caller,
             query: parts.uri.query().map(str::to_owned),
-            headers: outbound_headers(parts.headers, caller),
+            headers: outbound_headers(parts.headers, caller, ""),
             body: received.bytes.clone(),
             own_key: None,
             count: false,

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     show("the same, and the body", || open().and_then(|envelope| envelope.read(body.as_bytes(), &catalogue)));
     show("headers for the provider", || {
         let mut headers = parts.headers.clone();
-        strip(&mut headers);
+        strip(&mut headers, "kt_live_example");
         headers
     });
     show("facts", || facts.requests(&asked));

@@ -18,6 +18,13 @@ pub trait Catalogue: Send + Sync {
     /// [`Resolution::Unroutable`], since a provider that ignores case would serve what a policy did not see.
     fn resolve(&self, id: &ModelId) -> Resolution;
 
+    /// Whether a provider takes a field of [`ROUTING_FIELDS`](crate::extract::ROUTING_FIELDS), which could lead it to
+    /// another model, server or bill than what was decided about. None does unless it is said.
+    fn takes_field(&self, provider: &str, field: &str) -> bool {
+        let _ = (provider, field);
+        false
+    }
+
     /// The models to list, in the order in which they are listed.
     fn models(&self) -> &[ModelEntry];
 }

@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, COOKIE, Entry, PROXY_AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::hygiene::leak;
 use crate::reply::Refusal;
 
 /// The longest credential, in bytes: signed tokens of other systems come close to it, and hashing more would be work
@@ -92,7 +93,10 @@ pub fn present(parts: &Parts) -> Result<Credential, Refusal> {
         found = only(&parts.headers, name)?.map(|value| secret(value.as_bytes())).transpose()?.map(|s| (s, source));
     }
     note(&mut first, found)?;
-    first.ok_or(Refusal::TokenMissing)
+    let credential = first.ok_or(Refusal::TokenMissing)?;
+    // Under whatever name and in whatever encoding: it would end up in the logs of everybody on the way.
+    let in_query = parts.uri.query().is_some_and(|query| leak::holds(query.as_bytes(), credential.expose()));
+    if in_query { Err(Refusal::TokenMalformed) } else { Ok(credential) }
 }
 
 /// Marks the headers that hold credentials, so that `Debug` of a request does not show them.

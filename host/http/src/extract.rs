@@ -16,6 +16,7 @@ mod multipart;
 mod part_head;
 mod query;
 mod rewrite;
+mod routing;
 mod settings;
 mod skip;
 
@@ -23,3 +24,4 @@ pub use asked::Asked;
 pub use body::collect;
 pub use envelope::Envelope;
 pub use limits::{DEPTH_MAX, KEYS_MAX, Limits, PARTS_MAX, QUERY_BYTES_MAX};
+pub use routing::{ROUTING_FIELDS, routing_field};

@@ -11,13 +11,22 @@
 //! | overrides | `x-http-method-override`, `x-original-url`, `x-rewrite-url`, … |
 //! | hop by hop | `connection` and all it names, `keep-alive`, `te`, `trailer`, `transfer-encoding`, `upgrade`, … |
 //!
+//! and every header, whatever it is called, whose value holds the credential that was presented, or a token of this
+//! gateway. What is left may still say to whom a request is billed, or where a router behind a provider sends it:
+//! whoever forwards a request lets only what is on a list pass, [`Passing`].
+//!
 //! A host sets headers of its own behind this, never before: else a client could name them in `connection` and so
 //! have them taken away.
+
+pub(crate) mod leak;
+mod passing;
 
 use std::borrow::Cow;
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
+
+pub use passing::{NotPassed, Passing};
 
 /// The header in which a client may claim a team. It is the only identity header that is read at all: a claim can
 /// deny, since it must be the token's own team, and never admits.
@@ -95,13 +104,22 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// Takes away what no provider may see. What is left is the client's own: `content-type`, `accept`, `anthropic-*`,
-/// `openai-*` and the like. `host` and `content-length` are the host's to set anew.
-pub fn strip(headers: &mut HeaderMap) {
+/// Takes away what no provider may see. `presented` is the secret of the credential that the request presents, so that
+/// no header carries it on. `host` and `content-length` are the host's to set anew.
+pub fn strip(headers: &mut HeaderMap, presented: &str) {
     let named = named_in_connection(headers);
-    let doomed: Vec<HeaderName> =
-        headers.keys().filter(|name| is_private(name.as_str()) || named.contains(name)).cloned().collect();
-    for name in doomed {
+    let mut doomed: Vec<(HeaderName, &'static str)> = Vec::new();
+    for name in headers.keys() {
+        if is_private(name.as_str()) {
+            doomed.push((name.clone(), "it is for the gateway alone"));
+        } else if named.contains(name) {
+            doomed.push((name.clone(), "`connection` names it"));
+        } else if headers.get_all(name).iter().any(|value| leak::holds(value.as_bytes(), presented)) {
+            doomed.push((name.clone(), "it holds a credential"));
+        }
+    }
+    for (name, cause) in doomed {
+        passing::tell(&name, cause);
         headers.remove(&name);
     }
 }

@@ -183,13 +183,12 @@ impl<A: Authenticate> Shared<A> {
         }
         let credential = credential::present(&parts)?;
         let principal = self.authenticator.authenticate(&credential)?.ok_or(Refusal::TokenUnknown)?;
-        drop(credential);
         let envelope = Envelope::open(&parts, &self.settings.limits)?;
         let facts = self.settings.facts(&parts)?;
         let body = extract::collect(body, envelope.body_bytes_max()).await?;
         let asked = envelope.read(&body, self.catalogue.as_ref())?;
         let admission = admit::admit(&self.pdp, &principal, &facts, &asked, (self.settings.clock)())?;
-        hygiene::strip(&mut parts.headers);
+        hygiene::strip(&mut parts.headers, credential.expose());
         let inner = Inner { admission, asked, principal, caller: caller.clone(), facts: facts.into_owned() };
         parts.extensions.insert(Admitted { inner: Arc::new(inner) });
         Ok(Passage::Through(Box::new(Request::from_parts(parts, Full::new(body)))))

@@ -85,6 +85,10 @@ pub(super) struct RawProvider {
     pub(super) any_model: bool,
     #[serde(default)]
     pub(super) pass_through: Vec<Text>,
+    #[serde(default)]
+    pub(super) allow_headers: Vec<Text>,
+    #[serde(default)]
+    pub(super) allow_body_fields: Vec<Text>,
 }
 
 #[derive(Deserialize)]

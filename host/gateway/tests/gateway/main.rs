@@ -16,6 +16,7 @@ mod controls;
 mod failing_store;
 mod faults;
 mod forms;
+mod headers;
 mod limits;
 mod lives;
 mod models;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::candidate::{Candidate, Candidates};
 use super::model_id::{ModelId, ModelIdError, is_provider_id};
 use super::table::{ModelEntry, ModelTable, Unlisted};
+use crate::extract::routing_field;
 
 /// Why a catalogue cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,12 @@ pub enum ModelTableError {
         /// The name.
         name: String,
     },
+    /// The text is none of [`ROUTING_FIELDS`](crate::extract::ROUTING_FIELDS).
+    #[error("`{field}` is no field that is refused: leave it away, it passes")]
+    Field {
+        /// What was written.
+        field: String,
+    },
     /// A name stands for nothing.
     #[error("`{name}` stands for no model: name at least one")]
     NameIsEmpty {
@@ -72,6 +79,7 @@ pub struct ModelTableBuilder {
     models: Vec<(String, String)>,
     names: Vec<(String, Vec<(String, String)>)>,
     about: HashMap<String, (String, i64)>,
+    fields: Vec<(String, String)>,
 }
 
 impl ModelTableBuilder {
@@ -85,6 +93,13 @@ impl ModelTableBuilder {
     /// other providers' models of that name, in the order in which they are listed.
     pub fn model(&mut self, provider: impl Into<String>, model: impl Into<String>) -> &mut Self {
         self.models.push((provider.into(), model.into()));
+        self
+    }
+
+    /// Lets a provider take a field of [`ROUTING_FIELDS`](crate::extract::ROUTING_FIELDS). Whatever it leads to there is
+    /// not decided about.
+    pub fn field(&mut self, provider: impl Into<String>, field: impl Into<String>) -> &mut Self {
+        self.fields.push((provider.into(), field.into()));
         self
     }
 
@@ -118,6 +133,10 @@ impl ModelTableBuilder {
                 return Err(ModelTableError::Provider { id: id.clone() });
             }
             table.providers.insert(id.as_str().into(), *unlisted);
+        }
+        for (provider, written) in &self.fields {
+            let field = routing_field(written).ok_or_else(|| ModelTableError::Field { field: written.clone() })?;
+            table.fields.entry(provider.as_str().into()).or_default().push(field);
         }
         let names = self.bare_names(&mut table)?;
         for (name, candidates) in names {

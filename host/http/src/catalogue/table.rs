@@ -30,6 +30,8 @@ pub struct ModelTable {
     /// The same ids in lower case.
     pub(super) folded: HashSet<Box<str>>,
     pub(super) models: Vec<ModelEntry>,
+    /// Fields that providers take although they could lead elsewhere.
+    pub(super) fields: HashMap<Arc<str>, Vec<&'static str>>,
 }
 
 /// What becomes of a model that a provider is asked for and that is not listed.
@@ -86,6 +88,10 @@ impl Catalogue for ModelTable {
             Some(candidates) if !self.differs_by_case(id, model) => Resolution::Candidates(candidates),
             _ => Resolution::Unroutable { provider: Some(provider.into()), model: model.into() },
         }
+    }
+
+    fn takes_field(&self, provider: &str, field: &str) -> bool {
+        self.fields.get(provider).is_some_and(|fields| fields.contains(&field))
     }
 
     fn models(&self) -> &[ModelEntry] {

@@ -2,8 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::hygiene::leak::{OWN_PREFIX, holds_own};
+
 /// Names of parameters that hold credentials, without case and marks.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 23] = [
     "accesskey",
     "accesstoken",
     "apikey",
@@ -14,9 +16,13 @@ const NAMES: [&str; 19] = [
     "bearer",
     "bearertoken",
     "clientsecret",
+    "idtoken",
+    "jwt",
     "key",
+    "oauthtoken",
     "password",
     "secret",
+    "sessiontoken",
     "subscriptionkey",
     "token",
     "xapikey",
@@ -24,9 +30,6 @@ const NAMES: [&str; 19] = [
     "xgoogapikey",
     "xauthtoken",
 ];
-
-/// How tokens of this gateway begin: under any name, one in a query is a leaked one.
-const OWN_PREFIX: &str = "kt_";
 
 /// How often an encoding may stand in another: more is not followed, but taken for a credential.
 const ENCODINGS_MAX: usize = 3;
@@ -36,7 +39,10 @@ pub(super) fn holds_credential(query: &str) -> bool {
     query.split(['&', ';']).any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         names_credential(name)
-            || plain(value).is_none_or(|value| value.trim_start_matches([' ', '+']).starts_with(OWN_PREFIX))
+            // Under any name, a token of this gateway in a query is a leaked one.
+            || plain(value).is_none_or(|value| {
+                value.trim_start_matches([' ', '+']).starts_with(OWN_PREFIX) || holds_own(value.as_bytes())
+            })
     })
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Reading {
     pub(super) model: Option<ModelId>,
     /// Further models that the body names. Each must be the same.
     pub(super) mentions: Vec<ModelId>,
+    /// Fields by which a server behind could be led elsewhere.
+    pub(super) routing: Vec<&'static str>,
     /// Whether `models/` stands before the model.
     pub(super) model_prefixed: bool,
     /// Where the model stands in the body: a whole JSON string with its quotes, or the content of a form's field.

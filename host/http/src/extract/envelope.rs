@@ -8,7 +8,7 @@ use super::asked::{Asked, Reading};
 use super::limits::Limits;
 use super::media_type::{self, BodyForm};
 use super::{json, multipart, query};
-use crate::catalogue::{Catalogue, ID_BYTES_MAX, ModelId};
+use crate::catalogue::{Catalogue, ID_BYTES_MAX, ModelId, Resolution};
 use crate::credential::is_credential_header;
 use crate::hygiene::{TEAM, named_in_connection};
 use crate::reply::{Invalid, Refusal};
@@ -83,6 +83,7 @@ impl Envelope {
             let resolution = catalogue.resolve(&id);
             (id, resolution)
         });
+        refuse_routing(&reading, model.as_ref().map(|(_, resolution)| resolution), catalogue)?;
         let Self { route, team, .. } = self;
         Ok(Asked { route, model, team, body: reading })
     }
@@ -112,6 +113,25 @@ impl Envelope {
             (length, max) if length > u64::try_from(max).unwrap_or(u64::MAX) => Err(Refusal::BodyTooLarge),
             _ => Ok(()),
         }
+    }
+}
+
+/// A field by which a server behind could be led elsewhere is for those alone who are said to take it.
+fn refuse_routing(
+    reading: &Reading,
+    resolution: Option<&Resolution>,
+    catalogue: &dyn Catalogue,
+) -> Result<(), Invalid> {
+    let candidates = match resolution {
+        Some(Resolution::Candidates(candidates)) => &**candidates,
+        Some(Resolution::Unroutable { .. }) | None => &[],
+    };
+    let takes = |field| {
+        !candidates.is_empty() && candidates.iter().all(|candidate| catalogue.takes_field(&candidate.provider, field))
+    };
+    match reading.routing.iter().find(|field| !takes(**field)) {
+        Some(field) => Err(Invalid::KeyReroutes(field)),
+        None => Ok(()),
     }
 }
 

@@ -94,10 +94,7 @@ impl<'de> Object<'de, '_> {
             // Only a name with escapes is not borrowed.
             Cow::Owned(_) => false,
         };
-        if key == Key::Reroutes {
-            return fail(self.skip.fault, Invalid::KeyReroutes);
-        }
-        if !plain {
+        if !plain && !matches!(key, Key::Routing(_)) {
             return fail(self.skip.fault, Invalid::KeyDisguised);
         }
         // The two spellings of one of Gemini's keys are one key.
@@ -115,7 +112,10 @@ impl<'de> Object<'de, '_> {
                 let mentions = &mut reading.mentions;
                 return map.next_value_seed(Mentions { skip: self.skip, gemini: self.gemini, found: mentions });
             }
-            Key::Reroutes => return fail(fault, Invalid::KeyReroutes),
+            Key::Routing(field) => {
+                reading.routing.push(field);
+                return map.next_value_seed(self.skip);
+            }
             Key::Model
             | Key::Stream
             | Key::StreamOptions
@@ -152,7 +152,8 @@ impl<'de> Object<'de, '_> {
                 reading.output_tokens_max = tokens;
                 reading.choices = choices;
             }
-            Key::Tools | Key::GenerateContentRequest | Key::Reroutes => return Err(Invalid::KeyReroutes),
+            // Whoever calls this has read these otherwise.
+            Key::Tools | Key::GenerateContentRequest | Key::Routing(_) => return Err(Invalid::NotAnObject),
         }
         Ok(())
     }

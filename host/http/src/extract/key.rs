@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::routing::routing_field;
+
 /// A key that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
@@ -15,25 +17,9 @@ pub(super) enum Key {
     GenerationConfig,
     /// A whole request within Gemini's `countTokens`.
     GenerateContentRequest,
-    /// A key by which a server behind could be led to another model or another server.
-    Reroutes,
+    /// A key by which a server behind could be led to another model, another server or another bill.
+    Routing(&'static str),
 }
-
-/// Keys by which routers that are found behind a gateway choose models and servers.
-const REROUTES: [&str; 12] = [
-    "api_base",
-    "base_url",
-    "deployment",
-    "deployment_id",
-    "engine",
-    "fallback_models",
-    "fallbacks",
-    "model_id",
-    "model_list",
-    "model_name",
-    "models",
-    "provider",
-];
 
 impl Key {
     /// The key that a folded name is, and how it must be written.
@@ -51,7 +37,7 @@ impl Key {
             "n" => (Self::Choices("n"), &["n"]),
             "best_of" => (Self::Choices("best_of"), &["best_of"]),
             "tools" => (Self::Tools, &["tools"]),
-            _ => return Self::reroutes(folded),
+            _ => return Self::routing(folded),
         })
     }
 
@@ -75,12 +61,12 @@ impl Key {
             "generatecontentrequest" | "generate_content_request" => {
                 (Self::GenerateContentRequest, &["generateContentRequest", "generate_content_request"])
             }
-            _ => return Self::reroutes(folded),
+            _ => return Self::routing(folded),
         })
     }
 
-    fn reroutes(folded: &str) -> Option<(Self, &'static [&'static str])> {
-        REROUTES.contains(&folded).then_some((Self::Reroutes, &[]))
+    fn routing(folded: &str) -> Option<(Self, &'static [&'static str])> {
+        routing_field(folded).map(|field| (Self::Routing(field), &[][..]))
     }
 }
 

@@ -80,8 +80,9 @@ impl Form {
         let headers = std::str::from_utf8(headers).map_err(|_| Refusal::MediaTypeUnsupported)?;
         let head = PartHead::read(headers, content.len())?;
         let Some((key, spellings)) = field_name::key(&head.name)? else { return Ok(()) };
-        if key == Key::Reroutes {
-            return Err(Invalid::KeyReroutes.into());
+        if let Key::Routing(field) = key {
+            self.reading.routing.push(field);
+            return Ok(());
         }
         if !spellings.contains(&head.name.as_str()) || head.is_file {
             return Err(Invalid::KeyDisguised.into());
@@ -113,7 +114,7 @@ impl Form {
             Key::OutputTokensMax(name) => {
                 reading.output_tokens_max = reading.output_tokens_max.max(settings::count(text, name)?);
             }
-            Key::StreamOptions | Key::Tools | Key::GenerationConfig | Key::GenerateContentRequest | Key::Reroutes => {
+            Key::StreamOptions | Key::Tools | Key::GenerationConfig | Key::GenerateContentRequest | Key::Routing(_) => {
                 return Err(Invalid::Form);
             }
         }

@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use super::key;
 use super::limits::QUERY_BYTES_MAX;
+use super::routing::routing_field;
 use crate::catalogue::ModelId;
 use crate::reply::Invalid;
 use crate::route::is_well_encoded;
@@ -11,9 +12,6 @@ use crate::route::is_well_encoded;
 /// Names by which some servers take a model from the query.
 const MODEL_NAMES: [&str; 7] =
     ["deployment", "deployment_id", "deployment_name", "engine", "model", "model_id", "model_name"];
-
-/// Names by which some servers take a provider or another route from it. The model's id is the only way here.
-const ROUTE_NAMES: [&str; 5] = ["api_base", "base_url", "fallbacks", "models", "provider"];
 
 /// The models that a query names. Each must be the one that path or body name.
 pub(super) fn models(query: &str) -> Result<Vec<ModelId>, Invalid> {
@@ -27,11 +25,11 @@ pub(super) fn models(query: &str) -> Result<Vec<ModelId>, Invalid> {
         let name = key::fold(&name).replace('-', "_");
         // `model[]` and `model.id` are read as `model` by some.
         let stem = name.split(['[', '.']).next().unwrap_or_default().trim();
-        if ROUTE_NAMES.contains(&stem) {
-            return Err(Invalid::Query);
-        }
         if MODEL_NAMES.contains(&stem) {
             models.push(ModelId::new(&decoded(value)?)?);
+        } else if routing_field(stem.trim_start_matches('$')).is_some() {
+            // The model's id is the only way to choose who answers, and no client says who pays.
+            return Err(Invalid::Query);
         }
     }
     Ok(models)

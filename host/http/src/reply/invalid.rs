@@ -29,9 +29,9 @@ pub enum Invalid {
     /// A key that matters is written in other letters or with escapes.
     #[error("a key that the gateway reads is written in other letters or with escapes: write it plainly")]
     KeyDisguised,
-    /// A key by which other systems choose a route.
-    #[error("the body holds a key that could lead to another model: name the model in `model` alone")]
-    KeyReroutes,
+    /// A field by which other systems choose a model, a server or a bill.
+    #[error("the gateway takes no `{0}` in a body: it could lead to another model, another server or another bill")]
+    KeyReroutes(&'static str),
     /// A field has another type than it must.
     #[error("`{0}` has the wrong type, or a value out of range")]
     Field(&'static str),
@@ -69,8 +69,8 @@ impl Invalid {
     #[must_use]
     pub const fn param(self) -> Option<&'static str> {
         match self {
-            Self::Field(name) => Some(name),
-            Self::ModelMissing | Self::ModelId(_) | Self::ModelConflict | Self::KeyReroutes => Some("model"),
+            Self::Field(name) | Self::KeyReroutes(name) => Some(name),
+            Self::ModelMissing | Self::ModelId(_) | Self::ModelConflict => Some("model"),
             _ => None,
         }
     }

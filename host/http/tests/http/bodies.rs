@@ -1,8 +1,8 @@
 //! A body has one reading, or is refused.
 
 use crate::asking::{parts, post, read};
-use cedargate_http::catalogue::ModelIdError;
-use cedargate_http::extract::{DEPTH_MAX, Envelope, KEYS_MAX, Limits};
+use cedargate_http::catalogue::{ModelIdError, ModelTable, Unlisted};
+use cedargate_http::extract::{DEPTH_MAX, Envelope, KEYS_MAX, Limits, ROUTING_FIELDS};
 use cedargate_http::reply::{Invalid, Refusal};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -66,7 +66,6 @@ fn a_key_that_matters_is_written_plainly() {
         r#"{"model":"gpt-4o"," model":"o1"}"#,
         r#"{"model":"gpt-4o","model ":"o1"}"#,
         r#"{"model":"gpt-4o","$model":"o1"}"#,
-        r#"{"model":"gpt-4o","models ":["o1"]}"#,
         "{\"model\":\"gpt-4o\",\"mod\u{200b}el\":\"o1\"}",
         "{\"model\":\"gpt-4o\",\"\u{feff}model\":\"o1\"}",
         "{\"model\":\"gpt-4o\",\"model\u{7f}\":\"o1\"}",
@@ -77,11 +76,54 @@ fn a_key_that_matters_is_written_plainly() {
 
 #[test]
 fn a_key_that_could_lead_to_another_model_is_refused() {
-    for key in
-        ["models", "fallbacks", "provider", "engine", "deployment", "deployment_id", "model_id", "api_base", "Models"]
-    {
-        assert_eq!(invalid(&format!(r#"{{"model":"gpt-4o","{key}":["o1"]}}"#)), Invalid::KeyReroutes, "{key}");
+    for key in ROUTING_FIELDS {
+        for written in [key.to_owned(), key.to_uppercase(), key.replace('_', "-"), key.replace('_', "")] {
+            let body = format!(r#"{{"model":"gpt-4o","{written}":["o1"]}}"#);
+            assert_eq!(invalid(&body), Invalid::KeyReroutes(key), "{written}");
+        }
     }
+    for (written, key) in [
+        ("apiBase", "api_base"),
+        ("extraBody", "extra_body"),
+        ("s\\u0065rvice_tier", "service_tier"),
+        ("\u{17f}ervice_tier", "service_tier"),
+    ] {
+        for value in ["null", "{\"model\":\"o1\"}", "\"priority\""] {
+            let body = format!(r#"{{"{written}":{value},"model":"gpt-4o"}}"#);
+            assert_eq!(invalid(&body), Invalid::KeyReroutes(key), "{body}");
+        }
+    }
+    // What nobody names is the provider's to read.
+    for key in ["metadata", "reasoning_effort", "store", "user", "prompt_cache_key", "safety_identifier", "thinking"] {
+        assert!(chat(&format!(r#"{{"model":"gpt-4o","{key}":{{"extra_body":1}}}}"#)).is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn a_field_that_could_lead_elsewhere_is_taken_where_every_provider_is_said_to() {
+    let mut builder = ModelTable::builder();
+    builder.provider("openai", Unlisted::Admitted).model("openai", "gpt-4o");
+    builder.provider("azure", Unlisted::Refused).model("azure", "gpt-4o").model("azure", "o1");
+    builder.field("openai", "service_tier").field("azure", "organization");
+    let table = builder.build().unwrap();
+    let read = |model: &str, field: &str| {
+        let body = format!(r#"{{"model":"{model}","{field}":"x"}}"#);
+        let envelope =
+            Envelope::open(&parts("POST", CHAT, &[("content-type", "application/json")]), &Limits::default());
+        envelope.unwrap().read(body.as_bytes(), &table).map(|_| ())
+    };
+    assert_eq!(read("openai/gpt-4o", "service_tier"), Ok(()));
+    assert_eq!(read("openai/anything", "serviceTier"), Ok(()));
+    for (model, field) in [
+        ("gpt-4o", "service_tier"),
+        ("azure/o1", "service_tier"),
+        ("openai/gpt-4o", "organization"),
+        ("none/x", "project"),
+    ] {
+        let refused = read(model, field);
+        assert!(matches!(refused, Err(Refusal::RequestInvalid(Invalid::KeyReroutes(_)))), "{model} {field}");
+    }
+    assert!(builder.field("openai", "temperature").build().is_err());
 }
 
 #[test]

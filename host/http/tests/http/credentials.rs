@@ -163,3 +163,25 @@ fn a_request_does_not_show_its_credentials() {
     let shown = format!("{parts:?}");
     assert!(shown.contains("seen") && !shown.contains("hidden"), "{shown}");
 }
+
+#[test]
+fn a_query_holds_no_credential_under_any_name() {
+    let secret = "sk-presented-0123456789";
+    let own = format!("kt_live_{}", "0aB".repeat(20).split_at(59).0);
+    for value in [
+        secret.to_owned(),
+        format!("Bearer+{secret}"),
+        secret.replace('-', "%2D"),
+        secret.replace('-', "%252D"),
+        "c2stcHJlc2VudGVkLTAxMjM0NTY3ODk=".to_owned(),
+        format!("a,{own}"),
+        format!("Bearer%20{own}"),
+    ] {
+        for query in [format!("x={value}"), format!("a=b&user={value}&c=d"), value.clone()] {
+            let request =
+                Request::get(format!("/v1/models?{query}")).header("authorization", format!("Bearer {secret}"));
+            let seen = present(&request.body(()).unwrap().into_parts().0).map(|_| ());
+            assert_eq!(seen, Err(Refusal::TokenMalformed), "{query}");
+        }
+    }
+}

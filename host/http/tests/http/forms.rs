@@ -51,8 +51,8 @@ fn two_models_are_one_too_many() {
         let refused = Err(Refusal::RequestInvalid(Invalid::KeyDisguised));
         assert_eq!(form(&format!("{MODEL}{}{END}", field(name, "o1"))), refused, "{name}");
     }
-    for name in ["models", "deployment", "provider", "engine"] {
-        let refused = Err(Refusal::RequestInvalid(Invalid::KeyReroutes));
+    for name in ["models", "deployment", "provider", "engine", "service_tier", "organization"] {
+        let refused = Err(Refusal::RequestInvalid(Invalid::KeyReroutes(name)));
         assert_eq!(form(&format!("{MODEL}{}{END}", field(name, "o1"))), refused, "{name}");
     }
     let as_file = MODEL.replace("name=\"model\"", "name=\"model\"; filename=\"m\"");

@@ -59,6 +59,15 @@ fn a_query_chooses_no_provider() {
         "fallbacks=o1",
         "api_base=x",
         "base-url=x",
+        "apiBase=x",
+        "userProject=x",
+        "$userProject=x",
+        "%24userProject=x",
+        "quotaUser=x",
+        "service_tier=priority",
+        "organization=x",
+        "project=x",
+        "extra_body[models]=x",
     ] {
         let refused = Err(Refusal::RequestInvalid(Invalid::Query));
         assert_eq!(model(&format!("/v1/chat/completions?{query}"), r#"{"model":"gpt-4o"}"#), refused, "{query}");

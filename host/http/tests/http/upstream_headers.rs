@@ -1,6 +1,9 @@
 //! What a provider sees of a client's headers: no credential, no identity, nothing of the way.
 
-use cedargate_http::hygiene::strip;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use cedargate_http::hygiene::{NotPassed, Passing, strip};
+use cedargate_http::route::Dialect;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 fn left(headers: &[(&str, &str)]) -> Vec<String> {
@@ -8,7 +11,7 @@ fn left(headers: &[(&str, &str)]) -> Vec<String> {
     for (name, value) in headers {
         map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
     }
-    strip(&mut map);
+    strip(&mut map, "sk-presented-0123456789");
     map.keys().map(ToString::to_string).collect()
 }
 
@@ -87,24 +90,96 @@ fn what_connection_names_does_not_pass() {
 }
 
 #[test]
-fn what_the_provider_needs_passes() {
-    let needed = [
-        "accept",
-        "content-type",
-        "user-agent",
-        "anthropic-version",
-        "anthropic-beta",
-        "anthropic-dangerous-direct-browser-access",
-        "openai-organization",
-        "openai-beta",
-        "x-stainless-lang",
-        "x-stainless-retry-count",
-        "x-app",
-        "traceparent",
-        "idempotency-key",
-        "x-goog-api-client",
-        "api-version",
-    ];
-    let headers: Vec<_> = needed.iter().map(|name| (*name, "x")).collect();
-    assert_eq!(left(&headers).len(), needed.len());
+fn what_holds_the_credential_does_not_pass() {
+    let presented = "sk-presented-0123456789";
+    let own = format!("kt_live_{}", "0aB".repeat(20).split_at(59).0);
+    for value in [
+        presented.to_owned(),
+        format!("a, {presented}, b"),
+        format!("session={presented}; x=y"),
+        presented.replace('-', "%2D"),
+        format!("Basic {}", BASE64_STANDARD.encode(format!("user:{presented}"))),
+        BASE64_STANDARD.encode(format!("{presented}:")),
+        own.clone(),
+        format!("token {own}"),
+        BASE64_STANDARD.encode(own),
+    ] {
+        for name in ["apikey", "x-token", "user-agent", "x-stainless-lang", "idempotency-key", "accept"] {
+            let headers = [(name, "x"), ("content-type", "application/json"), (name, value.as_str())];
+            assert_eq!(left(&headers), ["content-type"], "{name}: {value}");
+        }
+    }
+    assert_eq!(left(&[("user-agent", "sk-presented"), ("accept", "kt_live_KEY")]).len(), 2);
+}
+
+#[test]
+fn what_clients_send_and_providers_need_is_on_the_lists() {
+    for (dialect, names) in [
+        (Dialect::OpenAi, &["openai-beta", "x-client-request-id"][..]),
+        (Dialect::Azure, &["openai-beta", "x-ms-client-request-id"]),
+        (
+            Dialect::Anthropic,
+            &["anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access", "x-app"],
+        ),
+        (Dialect::Gemini, &["x-goog-api-client", "x-server-timeout"]),
+    ] {
+        let passing = Passing::of(&[dialect]);
+        let common = ["accept", "content-type", "user-agent", "idempotency-key", "traceparent", "x-stainless-os"];
+        for name in names.iter().chain(&common) {
+            assert!(passing.passes(name), "{name}");
+        }
+        for name in [
+            "openai-organization",
+            "openai-project",
+            "x-goog-user-project",
+            "x-goog-request-params",
+            "x-ms-oai-image-generation-deployment",
+            "helicone-target-url",
+            "x-portkey-provider",
+            "cf-aig-authorization",
+            "x-litellm-api-key",
+            "http-referer",
+            "x-title",
+            "apikey",
+            "x-token",
+            "x-anything",
+            "x-stainless",
+        ] {
+            assert!(!passing.passes(name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_list_is_longer_where_somebody_says_so() {
+    let mut passing = Passing::of(&[Dialect::OpenAi]);
+    passing.add("openai-project").unwrap();
+    passing.add("x-trace-*").unwrap();
+    let mut headers = HeaderMap::new();
+    for name in ["openai-project", "openai-organization", "x-trace-id", "x-trace", "accept"] {
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static("2"));
+    }
+    let passed = passing.select(&headers);
+    let names: Vec<_> = passed.keys().map(HeaderName::as_str).collect();
+    assert_eq!((names.len(), passed.len()), (3, 6), "{names:?}");
+    assert!(
+        passed.contains_key("openai-project") && passed.contains_key("x-trace-id") && passed.contains_key("accept")
+    );
+    for (name, cause) in [
+        ("", NotPassed::Name),
+        ("*", NotPassed::Name),
+        ("X-Upper", NotPassed::Name),
+        ("a b", NotPassed::Name),
+        ("x-*-y", NotPassed::Name),
+        ("authorization", NotPassed::Private),
+        ("cookie", NotPassed::Private),
+        ("x-forwarded-for", NotPassed::Private),
+        ("x-forwarded-*", NotPassed::Private),
+        ("connection", NotPassed::Private),
+        ("host", NotPassed::Own),
+        ("accept-encoding", NotPassed::Own),
+    ] {
+        assert_eq!(passing.add(name), Err(cause), "{name}");
+    }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use cedargate_http::catalogue::is_provider_id;
+use cedargate_http::extract::{ROUTING_FIELDS, routing_field};
+use cedargate_http::hygiene::Passing;
 use http::Uri;
 use toml::Spanned;
 
@@ -40,7 +42,16 @@ impl Checker<'_, '_> {
         id: &Text,
         prefixes: &mut BTreeMap<String, String>,
     ) -> Option<Provider> {
-        let RawProvider { dialect, base_url, key_env, key_file, any_model, pass_through } = raw.into_inner();
+        let RawProvider {
+            dialect,
+            base_url,
+            key_env,
+            key_file,
+            any_model,
+            pass_through,
+            allow_headers,
+            allow_body_fields,
+        } = raw.into_inner();
         let Some(known) = Dialect::from_name(dialect.get_ref()) else {
             let names: Vec<_> = Dialect::NAMES.iter().map(|(name, _)| format!("`{name}`")).collect();
             self.finder.at(
@@ -70,7 +81,33 @@ impl Checker<'_, '_> {
             self.prefix(prefix, id.get_ref(), prefixes);
         }
         let pass_through = pass_through.into_iter().map(Spanned::into_inner).collect();
-        Some(Provider { dialect: known, base_url, key, any_model, pass_through })
+        let passing = self.passing(known, &allow_headers);
+        let body_fields = allow_body_fields.iter().filter_map(|field| self.body_field(field)).collect();
+        Some(Provider { dialect: known, base_url, key, any_model, pass_through, passing, body_fields })
+    }
+
+    /// The headers that pass: those of the dialect, and those that are said.
+    fn passing(&mut self, dialect: Dialect, names: &[Text]) -> Passing {
+        let mut passing = dialect.passing();
+        for name in names {
+            if let Err(cause) = passing.add(name.get_ref()) {
+                let message = format!("the header `{}` cannot pass: {cause}", name.get_ref().escape_debug());
+                self.finder.at(name.span(), message, "remove it, or write for example `openai-project` or `x-trace-*`");
+            }
+        }
+        passing
+    }
+
+    fn body_field(&mut self, text: &Text) -> Option<&'static str> {
+        let field = routing_field(text.get_ref());
+        if field.is_none() {
+            self.finder.at(
+                text.span(),
+                format!("`{}` is no field that is refused", text.get_ref().escape_debug()),
+                format!("remove it: it passes; refused are {}", ROUTING_FIELDS.join(", ")),
+            );
+        }
+        field
     }
 
     pub(super) fn prefix(&mut self, prefix: &Text, provider: &str, prefixes: &mut BTreeMap<String, String>) {
