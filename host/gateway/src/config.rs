@@ -24,7 +24,7 @@ pub use limits::{Limits, Timeouts};
 pub use problem::{ConfigError, Problem, Problems};
 
 /// Bytes of a configuration file: thousands of models and teams fit.
-const CONFIG_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// Where the gateway listens where nothing else is said: the port that the product's pages name.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 41_002);
@@ -70,6 +70,8 @@ pub struct Config {
     pub policies: Option<PathBuf>,
     /// The folder of the candidate policies that are decided beside the live ones.
     pub shadow: Option<PathBuf>,
+    /// Folders of policies are taken without `policies.lock`, too: somebody else sees to it that they are whole.
+    pub unlocked: bool,
     /// The file of the store.
     pub store: Option<PathBuf>,
     /// The file to which requests are recorded.
@@ -239,6 +241,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             policies: None,
             shadow: None,
+            unlocked: false,
             store: None,
             record: None,
         }

@@ -17,6 +17,8 @@ pub struct Overrides {
     pub policies: Option<PathBuf>,
     /// The folder of the candidate policies.
     pub shadow: Option<PathBuf>,
+    /// Folders of policies are taken without `policies.lock`, too, whatever the configuration says.
+    pub unlocked: bool,
     /// The file of the store.
     pub store: Option<PathBuf>,
     /// The file to which requests are recorded.
@@ -27,7 +29,7 @@ impl Overrides {
     /// The configuration with these.
     #[must_use]
     pub fn apply(&self, mut config: Config) -> Config {
-        let Self { listen, admin, policies, shadow, store, record } = self;
+        let Self { listen, admin, policies, shadow, unlocked, store, record } = self;
         if let Some(address) = listen {
             // Another address is no reason to forget who comes there, and which proxies are believed.
             config.listeners.truncate(1);
@@ -39,6 +41,7 @@ impl Overrides {
         if admin.is_some() {
             config.admin = *admin;
         }
+        config.unlocked |= unlocked;
         for (given, place) in [
             (policies, &mut config.policies),
             (shadow, &mut config.shadow),

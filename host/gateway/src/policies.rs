@@ -14,9 +14,6 @@ use cedargate_tokens::Catalogue;
 use crate::config::Config;
 use entities::Entities;
 
-/// The file that names the files of a bundle and their digests.
-const LOCK: &str = "policies.lock";
-
 /// The static entities of a bundle.
 const ENTITIES: &str = "entities.json";
 
@@ -32,10 +29,11 @@ pub enum PoliciesError {
         /// What is wrong.
         cause: BundleError,
     },
-    /// A folder without a lock is not loaded on change.
+    /// A folder without a lock is not loaded.
     #[error(
-        "the policies in `{}` have no `policies.lock`: write it with `kt policy lock`, since a half-copied folder is a \
-         valid and more permissive set; or reload with SIGHUP",
+        "the policies in `{0}` have no `policies.lock`, without which a half-copied folder is a valid and more \
+         permissive set: where the folder is whole, write it with `kt policy lock {0}`, or take folders as they are \
+         with `--unlocked`",
         folder.display()
     )]
     NoLock {
@@ -50,23 +48,33 @@ pub enum PoliciesError {
     Merged(BundleError),
 }
 
-/// Whether a folder must have a lock.
+/// Whether a folder must have a lock. One that is there must fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lock {
-    /// Whoever loads it says that it is whole, and a lock must fit where there is one.
+    /// The configuration says that folders are always whole.
     IfThere,
-    /// Nobody says so but the lock.
+    /// Nothing but the lock says so.
     Required,
+}
+
+impl Lock {
+    /// What the configuration asks for.
+    pub(crate) fn of(config: &Config) -> Self {
+        if config.unlocked { Self::IfThere } else { Self::Required }
+    }
 }
 
 /// The bundle of a folder, or the built-in one, as its authors wrote it.
 pub(crate) fn read(folder: Option<&Path>, lock: Lock) -> Result<Bundle, PoliciesError> {
     let Some(folder) = folder else { return Ok(Bundle::default_set()) };
-    if lock == Lock::Required && !folder.join(LOCK).is_file() {
-        return Err(PoliciesError::NoLock { folder: folder.to_owned() });
-    }
-    let wrong = |cause| PoliciesError::Folder { folder: folder.to_owned(), cause };
-    Bundle::from_dir(folder).map_err(wrong)
+    let read = match lock {
+        Lock::IfThere => Bundle::from_dir(folder),
+        Lock::Required => Bundle::from_locked_dir(folder),
+    };
+    read.map_err(|cause| match (cause, folder.to_owned()) {
+        (BundleError::NoLock, folder) => PoliciesError::NoLock { folder },
+        (cause, folder) => PoliciesError::Folder { folder, cause },
+    })
 }
 
 /// The bundle with the teams and groups of a configuration. Without any it is the same bundle, with the same digest.
@@ -87,9 +95,20 @@ pub(crate) fn merge(bundle: &Bundle, config: &Config) -> Result<Bundle, Policies
 ///
 /// # Errors
 ///
-/// [`PoliciesError`]: the folder is not a bundle, or does not go together with the configuration's teams and groups.
+/// [`PoliciesError`]: the folder is not a bundle, has no lock, or does not go together with the configuration's teams
+/// and groups.
 pub fn bundle(config: &Config) -> Result<Bundle, PoliciesError> {
-    merge(&read(config.policies.as_deref(), Lock::IfThere)?, config)
+    merge(&read(config.policies.as_deref(), Lock::of(config))?, config)
+}
+
+/// The bundle that is decided beside it; none where the configuration names no candidates.
+///
+/// # Errors
+///
+/// [`PoliciesError`] as of [`bundle`].
+pub fn candidates(config: &Config) -> Result<Option<Bundle>, PoliciesError> {
+    let Some(folder) = config.shadow.as_deref() else { return Ok(None) };
+    merge(&read(Some(folder), Lock::of(config))?, config).map(Some)
 }
 
 /// What tokens may be bound to at a gateway with this configuration and [its bundle](bundle).
@@ -118,7 +137,7 @@ mod tests {
 
     #[test]
     fn without_teams_and_groups_the_bundle_is_the_same() {
-        let bundle = merge(&read(None, Lock::IfThere).unwrap(), &Config::default()).unwrap();
+        let bundle = merge(&read(None, Lock::Required).unwrap(), &Config::default()).unwrap();
         assert_eq!(bundle.lock_text(), Bundle::default_set().lock_text());
     }
 

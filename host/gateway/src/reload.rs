@@ -15,7 +15,7 @@ use crate::overrides::Overrides;
 use crate::policies::{self, Lock, PoliciesError};
 use crate::shadow::Candidates;
 use crate::start::{StartError, build};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Watch, Watched};
 
 /// Why nothing was reloaded. What was in force stays in force.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,7 @@ pub enum ReloadError {
 pub(crate) struct Changed {
     pub(crate) config: bool,
     pub(crate) policies: bool,
+    pub(crate) shadow: bool,
 }
 
 /// Reads again what a gateway was started with.
@@ -64,6 +65,8 @@ struct Loaded {
     merged: Bundle,
     /// The candidates, with the same.
     shadow: Option<Bundle>,
+    /// What was wrong with what was last noticed on disk. Said once, however often the disk changes.
+    wrong: Option<String>,
 }
 
 impl Reloader {
@@ -75,44 +78,43 @@ impl Reloader {
         merged: Bundle,
     ) -> Self {
         let listeners = gateway.live.load().config.listeners.clone();
-        let loaded = Mutex::new(Loaded { listeners, bundle, merged, shadow: None });
+        let loaded = Mutex::new(Loaded { listeners, bundle, merged, shadow: None, wrong: None });
         Self { gateway, config_path, overrides, loaded }
     }
 
-    /// The file and the folders to watch.
-    pub(crate) fn watched(&self) -> (Option<PathBuf>, Vec<PathBuf>) {
+    /// The file and the folders to look at now.
+    pub(crate) fn watched(&self) -> Watched {
         let live = self.gateway.live.load();
-        let folders = [&live.config.policies, &live.config.shadow].into_iter().flatten().cloned().collect();
-        (self.config_path.clone(), folders)
+        Watched::of(&live.config, self.config_path.as_deref())
     }
 
     /// Loads the candidate policies of the first configuration.
     pub(crate) async fn start_shadow(&self) -> Result<(), StartError> {
         let config = self.gateway.live.load().config.clone();
         let mut loaded = self.loaded.lock().await;
-        self.shadow(&mut loaded, &config, Lock::IfThere).await
+        self.shadow(&mut loaded, &config).await
     }
 
-    /// Reads everything again: whoever asks for it says that the folders are whole.
+    /// Reads everything again, and says what is wrong to whoever asked.
     pub(crate) async fn everything(&self) -> Result<(), ReloadError> {
-        self.changed(Changed { config: true, policies: true }, Lock::IfThere).await
-    }
-
-    /// Reads what changed on disk: a folder only as its lock names it.
-    pub(crate) async fn noticed(&self, changed: Changed) -> Result<(), ReloadError> {
-        self.changed(changed, Lock::Required).await
-    }
-
-    async fn changed(&self, changed: Changed, lock: Lock) -> Result<(), ReloadError> {
         let mut loaded = self.loaded.lock().await;
-        let result = self.reload(&mut loaded, changed, lock).await;
-        if let Err(error) = &result {
-            tracing::error!(%error, "nothing was reloaded: what was in force stays in force");
-        }
+        let result = self.reload(&mut loaded, Changed { config: true, policies: true, shadow: true }).await;
+        loaded.wrong = result.as_ref().err().inspect(|error| complain(error)).map(ToString::to_string);
         result
     }
 
-    async fn reload(&self, loaded: &mut Loaded, changed: Changed, lock: Lock) -> Result<(), ReloadError> {
+    /// Reads what changed on disk.
+    pub(crate) async fn noticed(&self, changed: Changed) {
+        let mut loaded = self.loaded.lock().await;
+        let wrong = self.reload(&mut loaded, changed).await.err();
+        let said = wrong.as_ref().map(ToString::to_string);
+        if let Some(error) = wrong.filter(|_| said != loaded.wrong) {
+            complain(&error);
+        }
+        loaded.wrong = said;
+    }
+
+    async fn reload(&self, loaded: &mut Loaded, changed: Changed) -> Result<(), ReloadError> {
         let before = self.gateway.live.load_full();
         let (config, keys) = match &self.config_path {
             Some(path) if changed.config => {
@@ -123,11 +125,9 @@ impl Reloader {
             // A key that is gone by now does not keep other policies waiting.
             _ => (before.config.clone(), before.keys.clone()),
         };
-        let elsewhere = config.policies != before.config.policies;
-        let bundle = match changed.policies || elsewhere {
-            // Another folder was named, which says that it is whole.
-            true if elsewhere => policies::read(config.policies.as_deref(), Lock::IfThere)?,
-            true => policies::read(config.policies.as_deref(), lock)?,
+        let named = |config: &Config| (config.policies.clone(), config.unlocked);
+        let bundle = match changed.policies || named(&config) != named(&before.config) {
+            true => policies::read(config.policies.as_deref(), Lock::of(&config))?,
             false => loaded.bundle.clone(),
         };
         let merged = policies::merge(&bundle, &config)?;
@@ -140,6 +140,8 @@ impl Reloader {
             }
             tracing::info!(policy_set = report.digest, "other policies are in force");
             loaded.merged = merged;
+        } else if changed.policies {
+            tracing::info!("the policies are those that are in force");
         }
         loaded.bundle = bundle;
         loaded.listeners = listeners;
@@ -150,17 +152,15 @@ impl Reloader {
         let config = live.config.clone();
         self.gateway.live.store(Arc::new(live));
         // The candidates decide nothing: that they cannot be loaded is no reason to keep the rest waiting.
-        let lock = if config.shadow == before.config.shadow { lock } else { Lock::IfThere };
-        self.shadow(loaded, &config, lock).await.map_err(|error| ReloadError::Shadow(Box::new(error)))
+        self.shadow(loaded, &config).await.map_err(|error| ReloadError::Shadow(Box::new(error)))
     }
 
-    async fn shadow(&self, loaded: &mut Loaded, config: &Config, lock: Lock) -> Result<(), StartError> {
-        let Some(folder) = config.shadow.as_deref() else {
+    async fn shadow(&self, loaded: &mut Loaded, config: &Config) -> Result<(), StartError> {
+        let Some(merged) = policies::candidates(config)? else {
             loaded.shadow = None;
             self.gateway.shadow.store(None);
             return Ok(());
         };
-        let merged = policies::merge(&policies::read(Some(folder), lock)?, config)?;
         if loaded.shadow.as_ref().is_some_and(|before| before.lock_text() == merged.lock_text()) {
             return Ok(());
         }
@@ -174,7 +174,8 @@ impl Reloader {
                 self.gateway.shadow.store(Some(Arc::new(candidates)));
             }
         }
-        tracing::info!(folder = %folder.display(), "candidate policies are decided beside those in force");
+        let folder = config.shadow.as_deref().map(|folder| tracing::field::display(folder.display()));
+        tracing::info!(folder, "candidate policies are decided beside those in force");
         loaded.shadow = Some(merged);
         Ok(())
     }
@@ -185,6 +186,16 @@ impl Reloader {
         let asks_for_others = addresses(before) != addresses(after) || before.admin != after.admin;
         if asks_for_others || before.store != after.store || before.record != after.record {
             tracing::warn!("addresses, store and recording change with a restart");
+        }
+    }
+}
+
+/// Says why something was not reloaded.
+fn complain(error: &ReloadError) {
+    match error {
+        ReloadError::Shadow(_) => tracing::error!(%error, "the candidates were not reloaded: those before stay"),
+        ReloadError::Config(_) | ReloadError::Live(_) | ReloadError::Policies(_) | ReloadError::Load(_) => {
+            tracing::error!(%error, "nothing was reloaded: what was in force stays in force");
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::policies::{self, Lock, PoliciesError};
 use crate::principals::Principals;
 use crate::receive;
 use crate::record::{Recording, RecordingError};
-use crate::reload::{Reloader, Watch};
+use crate::reload::{Reloader, Watch, Watched};
 use crate::running::{Addresses, Running};
 use crate::serve::{Role, Serving, Stage};
 
@@ -120,7 +120,12 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let open = options.open;
     let Options { config, config_path, overrides, store, clock, .. } = options;
     let keys = config.keys()?;
-    let bundle = policies::read(config.policies.as_deref(), Lock::IfThere)?;
+    // Looked at before it is read: what changes while it is read is seen as a change.
+    let seen = Watched::of(&config, config_path.as_deref()).look();
+    if config.unlocked && (config.policies.is_some() || config.shadow.is_some()) {
+        tracing::warn!("folders of policies are taken without `policies.lock`, whole or not");
+    }
+    let bundle = policies::read(config.policies.as_deref(), Lock::of(&config))?;
     let merged = policies::merge(&bundle, &config)?;
     let pdp = build(merged.clone(), config.timeouts.decision, None).await?;
     let bound = Bound::new(&config).await?;
@@ -160,7 +165,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     });
     let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), config_path, overrides, bundle, merged));
     reloader.start_shadow().await?;
-    let watch = Watch::start(&reloader);
+    let watch = Watch::start(&reloader, seen);
     let addresses = Addresses {
         clients: listening.into_iter().map(|listener| listener.address).collect(),
         admin: bound.admin.as_ref().map(TcpListener::local_addr).transpose()?,

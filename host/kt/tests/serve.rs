@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 fn kt(arguments: &[&str]) -> Command {
@@ -253,39 +253,93 @@ fn a_crash_exports_and_logs_show_no_secret() {
     }
 }
 
-#[test]
-fn a_hangup_reads_policies_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let policies = folder.path().join("policies");
+/// The built-in policies as a folder with its lock.
+fn policies(folder: &Path) -> PathBuf {
+    let policies = folder.join("policies");
     std::fs::create_dir(&policies).unwrap();
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
-    for entry in std::fs::read_dir(built_in).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap();
-        // Without a lock, nobody knows when a change of the folder is whole: only who asks for it gets it.
-        if path.is_file() && name != "policies.lock" {
-            std::fs::copy(&path, policies.join(name)).unwrap();
-        }
+    for (name, text) in cedargate::Bundle::default_set().files() {
+        std::fs::write(policies.join(name), text).unwrap();
     }
+    cedargate::write_lock(&policies).unwrap();
+    policies
+}
+
+/// Forbids all chat in this folder, and writes its lock or removes it.
+fn close(policies: &Path, is_locked: bool) {
+    let forbid = "@id(\"nobody-chats\")\n@code(\"closed_today\")\n\
+                  forbid (principal, action == Action::\"chat.completions\", resource);\n";
+    std::fs::write(policies.join("closed.cedar"), forbid).unwrap();
+    match is_locked {
+        true => drop(cedargate::write_lock(policies).unwrap()),
+        false => std::fs::remove_file(policies.join("policies.lock")).unwrap(),
+    }
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn policies_come_into_force_by_signal_and_by_themselves_but_never_without_their_lock() {
+    let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let (store, policies) = (path("demo.db"), path("policies"));
+    let place = policies(folder.path());
+    let (store, shown) = (path("demo.db"), place.display().to_string());
     let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &store];
-    let mut gateway = Gateway::start(&[&arguments[..], &["--policies", &policies]].concat());
+    let arguments = [&arguments[..], &["--policies", &shown]].concat();
+    let log = std::fs::File::create(path("log")).unwrap();
+    let logged = || std::fs::read_to_string(path("log")).unwrap();
+    let mut gateway = Gateway::logging(&arguments, "info", log.into());
     let said = gateway.says_until("Ctrl-C");
     let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
     let app = after(&said, "demo-app ");
+    let hang_up = || {
+        let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
+        assert!(hung_up.success());
+    };
     assert!(chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 200"));
-    let forbid = "@id(\"nobody-chats\")\n@code(\"closed_today\")\n\
-                  forbid (principal, action == Action::\"chat.completions\", resource);\n";
-    std::fs::write(Path::new(&policies).join("closed.cedar"), forbid).unwrap();
-    let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
-    assert!(hung_up.success());
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !chat(&address, app, "gpt-4o").contains("closed_today") {
-        assert!(std::time::Instant::now() < deadline, "the new policies are in force at last");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+
+    // Half of a folder, as a copy leaves it: without its lock.
+    close(&place, false);
+    hang_up();
+    until("it is refused", || logged().contains("nothing was reloaded"));
+    assert!(logged().contains(&format!("kt policy lock {shown}")), "{}", logged());
+    assert!(chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 200"), "what was in force stays in force");
+    close(&place, true);
+    hang_up();
+    until("the new policies are in force", || chat(&address, app, "gpt-4o").contains("closed_today"));
+
+    // Away, and back as it was before: older than what is in force.
+    let away = folder.path().join("away");
+    std::fs::rename(&place, &away).unwrap();
+    until("it is missed", || logged().contains("the folder of policies is gone"));
+    assert!(chat(&address, app, "gpt-4o").contains("closed_today"), "what was in force stays in force");
+    std::fs::remove_file(away.join("closed.cedar")).unwrap();
+    cedargate::write_lock(&away).unwrap();
+    std::fs::rename(&away, &place).unwrap();
+    until("it is back", || chat(&address, app, "gpt-4o").starts_with("HTTP/1.1 200"));
+    assert_eq!(logged().matches("is gone").count(), 1, "{}", logged());
     assert_eq!(gateway.end(), Some(0));
+
+    // Nor at a start.
+    close(&place, false);
+    for check in [&["--check-config"][..], &[]] {
+        let refused =
+            output(&[&["serve", "--policies", &shown, "--store", &store, "--listen", "127.0.0.1:0"], check].concat());
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(if check.is_empty() { 2 } else { 1 }), "{said}");
+        assert!(said.contains(&format!("kt policy lock {shown}")) && said.contains("--unlocked"), "{said}");
+    }
+    assert_eq!(output(&["policy", "check", &shown]).status.code(), Some(0), "whoever looks at it needs no lock");
+    let mut unlocked = Gateway::start(&[&arguments[..], &["--unlocked"]].concat());
+    let said = unlocked.says_until("Ctrl-C");
+    let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+    assert!(chat(&address, after(&said, "demo-app "), "gpt-4o").contains("closed_today"));
+    assert_eq!(unlocked.end(), Some(0));
 }
 
 #[test]

@@ -66,6 +66,18 @@ impl Bundle {
         Self::new(files)
     }
 
+    /// As [`from_dir`](Self::from_dir), where the folder holds a `policies.lock`: for servers, which nobody tells
+    /// whether a folder is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`] as [`from_dir`](Self::from_dir), and [`BundleError::NoLock`] where there is none.
+    pub fn from_locked_dir(path: impl AsRef<Path>) -> Result<Self, BundleError> {
+        let (files, lock) = folder::read(path.as_ref(), BUNDLE_BYTES_MAX)?;
+        lock::check(&lock.ok_or(BundleError::NoLock)?, &files)?;
+        Self::new(files)
+    }
+
     /// A bundle of files in memory, laid out like a folder. A `policies.lock` among them is honoured.
     ///
     /// # Errors
@@ -254,6 +266,12 @@ pub enum BundleError {
         /// What is wrong, with line and column where they are known.
         detail: String,
     },
+    /// There is no `policies.lock`, where one is asked for.
+    #[error(
+        "no `policies.lock`, without which a half-copied folder is a valid and more permissive set: where the folder \
+         is whole, write it with `kt policy lock`"
+    )]
+    NoLock,
     /// `policies.lock` cannot be read.
     #[error("`policies.lock`, line {line}: {detail}: write it again with `kt policy lock`")]
     LockInvalid {

@@ -1,12 +1,13 @@
-//! Reads a bundle's folder, and writes its lock.
+//! Reads a bundle's folder, notices whether it is the same as before, and writes its lock.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 
 use crate::bundle::BundleError;
 use crate::layout;
@@ -17,27 +18,85 @@ const DEPTH_MAX: usize = 16;
 /// Entries of all folders together, files that are not part of the bundle included.
 const ENTRIES_MAX: usize = 100_000;
 
+/// Bytes of a lock: it names no more files than a folder may hold.
+const LOCK_BYTES_MAX: u64 = 16 << 20;
+
 /// The files of a bundle by name.
 pub(crate) type Files = BTreeMap<String, String>;
 
 /// Reads the files of a bundle, and its lock where there is one.
 pub(crate) fn read(folder: &Path, bytes_max: u64) -> Result<(Files, Option<String>), BundleError> {
-    let root = folder.canonicalize().map_err(|cause| io_error("read", folder, cause))?;
-    let mut reader = Reader { root, files: Files::new(), entries: 0, bytes: 0, bytes_max };
-    reader.folder(&reader.root.clone(), "", 0)?;
+    let mut reader = Reader { files: Files::new(), bytes: 0, bytes_max };
+    walk(folder, &mut |file| {
+        let text = reader.file(file.path, &file.name)?;
+        reader.files.insert(file.name, text);
+        Ok(())
+    })?;
     let lock = reader.files.remove(layout::LOCK);
     Ok((reader.files, lock))
 }
 
-struct Reader {
-    root: PathBuf,
-    files: Files,
-    entries: usize,
-    bytes: u64,
-    bytes_max: u64,
+/// What a bundle's folder looked like at one time.
+///
+/// Two looks that are equal saw the same files: none was changed, added, removed, replaced or moved into place in
+/// between, whatever its time says. Cheap beside reading the folder: of all files but the lock, which is read, only
+/// the system's record of them is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderStamp {
+    digest: [u8; 32],
 }
 
-impl Reader {
+impl FolderStamp {
+    /// Looks at a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`] where a file cannot be looked at or does not belong in a bundle. What the files hold is not
+    /// looked at.
+    pub fn of(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
+        let mut reader = Reader { files: Files::new(), bytes: 0, bytes_max: LOCK_BYTES_MAX };
+        let mut seen = BTreeMap::new();
+        walk(folder.as_ref(), &mut |Found { path, name, file }| {
+            // A lock in place on a network may be another one before the system's record of it says so.
+            let lock = if name == layout::LOCK { reader.file(path, &name)? } else { String::new() };
+            let (changed, made) = ((file.mtime(), file.mtime_nsec()), (file.ctime(), file.ctime_nsec()));
+            seen.insert(name, (file.dev(), file.ino(), file.len(), changed, made, lock));
+            Ok(())
+        })?;
+        let mut digest = Sha256::new();
+        for (name, record) in seen {
+            digest.update(format!("{name:?} {record:?}\n"));
+        }
+        Ok(Self { digest: digest.finalize().into() })
+    }
+}
+
+/// A file that belongs to a bundle, or its lock.
+struct Found<'a> {
+    /// Where its bytes are, after all links.
+    path: &'a Path,
+    /// Its name in the bundle.
+    name: String,
+    /// The system's record of it.
+    file: &'a Metadata,
+}
+
+type Visit<'v> = &'v mut dyn FnMut(Found<'_>) -> Result<(), BundleError>;
+
+/// Shows each file that belongs to the bundle in a folder, and its lock.
+fn walk(folder: &Path, visit: Visit<'_>) -> Result<(), BundleError> {
+    let root = folder.canonicalize().map_err(|cause| io_error("read", folder, cause))?;
+    let mut walk = Walk { root, entries: 0, visit };
+    walk.folder(&walk.root.clone(), "", 0)
+}
+
+struct Walk<'v> {
+    root: PathBuf,
+    entries: usize,
+    visit: Visit<'v>,
+}
+
+impl Walk<'_> {
     fn folder(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), BundleError> {
         if depth > DEPTH_MAX {
             return Err(BundleError::TooMany { detail: format!("`{prefix}` lies {depth} folders deep") });
@@ -54,17 +113,16 @@ impl Reader {
                 continue;
             }
             let path = self.inside(&entry.path(), &shown)?;
-            let kind = fs::metadata(&path).map_err(|cause| io_error("read", &path, cause))?.file_type();
-            if kind.is_dir() {
+            let file = fs::metadata(&path).map_err(|cause| io_error("read", &path, cause))?;
+            if file.is_dir() {
                 self.folder(&path, &format!("{shown}/"), depth.saturating_add(1))?;
-            } else if !kind.is_file() {
+            } else if !file.is_file() {
                 return Err(BundleError::SpecialFile { file: shown });
             } else if shown == layout::LOCK || layout::kind(&shown).is_some() {
                 if name.to_str().is_none() {
                     return Err(BundleError::NotUtf8 { file: shown });
                 }
-                let text = self.file(&path, &shown)?;
-                self.files.insert(shown, text);
+                (self.visit)(Found { path: &path, name: shown, file: &file })?;
             }
         }
         Ok(())
@@ -79,7 +137,15 @@ impl Reader {
             Err(BundleError::LinkOutside { file: shown.to_owned() })
         }
     }
+}
 
+struct Reader {
+    files: Files,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+impl Reader {
     fn file(&mut self, path: &Path, shown: &str) -> Result<String, BundleError> {
         let failed = |cause| io_error("read", path, cause);
         let file = open(path).map_err(failed)?;

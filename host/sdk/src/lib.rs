@@ -94,6 +94,7 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use engine::precompile;
 pub use error::{BuildError, EngineError, LoadError, ProfileError};
 pub use fault::Fault;
+pub use folder::FolderStamp;
 pub use info::{PolicyEffect, PolicyInfo, PolicySetInfo};
 pub use limits::Limits;
 pub use lock::LockMismatch;

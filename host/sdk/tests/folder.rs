@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use cedargate::{Bundle, BundleError, write_lock};
+use cedargate::{Bundle, BundleError, FolderStamp, write_lock};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -105,4 +105,46 @@ fn sizes_encodings_and_settings_are_checked() {
     assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::NotUtf8 { .. }));
     fs::write(folder.path().join("topic/a.cedar"), vec![b' '; (16 << 20) + 1]).unwrap();
     assert!(matches!(Bundle::from_dir(folder.path()).unwrap_err(), BundleError::TooLarge { .. }));
+}
+
+#[test]
+fn a_server_needs_the_lock() {
+    let folder = folder();
+    let error = Bundle::from_locked_dir(folder.path()).unwrap_err();
+    assert!(matches!(error, BundleError::NoLock), "{error}");
+    assert!(error.to_string().contains("kt policy lock"), "{error}");
+    write_lock(folder.path()).unwrap();
+    assert_eq!(Bundle::from_locked_dir(folder.path()).unwrap().files().count(), 2);
+    // As it looks before its lines are written.
+    fs::write(folder.path().join("policies.lock"), "").unwrap();
+    assert!(matches!(Bundle::from_locked_dir(folder.path()).unwrap_err(), BundleError::LockMismatch(_)));
+}
+
+#[test]
+fn a_look_at_a_folder_shows_whether_its_files_are_the_same() {
+    let (folder, other) = (folder(), folder());
+    let path = folder.path();
+    let look = || FolderStamp::of(path).unwrap();
+    let before = look();
+    assert_eq!(before, look());
+    assert_ne!(before, FolderStamp::of(other.path()).unwrap(), "the same texts in other files");
+    fs::write(path.join("a.cases.jsonl"), "still not part of it").unwrap();
+    assert_eq!(before, look());
+
+    let file = path.join("topic/a.cedar");
+    let (text, written) = (fs::read(&file).unwrap(), fs::metadata(&file).unwrap().modified().unwrap());
+    fs::remove_file(&file).unwrap();
+    let without = look();
+    assert_ne!(before, without);
+    fs::write(&file, &text).unwrap();
+    fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
+    assert_ne!(before, look(), "another file with the same name, text and time");
+    write_lock(path).unwrap();
+    let locked = look();
+    assert_ne!(without, locked);
+    let away = path.with_extension("away");
+    fs::rename(path, &away).unwrap();
+    assert!(matches!(FolderStamp::of(path).unwrap_err(), BundleError::Io { path: place, .. } if place == path));
+    fs::rename(&away, path).unwrap();
+    assert_eq!(locked, look(), "moved away and back");
 }

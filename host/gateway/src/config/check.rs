@@ -41,6 +41,7 @@ impl Checker<'_, '_> {
             org_id,
             policies,
             shadow,
+            unlocked,
             store,
             record,
             listeners,
@@ -90,6 +91,7 @@ impl Checker<'_, '_> {
             timeouts,
             policies,
             shadow,
+            unlocked,
             store,
             record,
         }

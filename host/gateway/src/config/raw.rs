@@ -15,6 +15,8 @@ pub(super) struct RawConfig {
     pub(super) org_id: Option<Text>,
     pub(super) policies: Option<String>,
     pub(super) shadow: Option<String>,
+    #[serde(default)]
+    pub(super) unlocked: bool,
     pub(super) store: Option<String>,
     pub(super) record: Option<String>,
     #[serde(default)]

@@ -1,93 +1,176 @@
-//! Notices when a file or a folder changes.
+//! Notices when a file or a folder is not the one that it was, by looking.
+//!
+//! What a system tells of changes, it tells of a folder that was there when it was asked. Deploys rename folders, swap
+//! the links that lead to them and mount others over them, and file systems on a network tell nothing: so what lies
+//! at the path is looked at, again and again, and compared with what lay there before, whichever is newer.
 
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use cedargate::{BundleError, FolderStamp};
+use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::time::sleep;
 
 use super::{Changed, Reloader};
+use crate::config::{CONFIG_BYTES_MAX, Config};
+
+/// How often is looked: a change is in force a moment later, and a look costs one call to the system for each file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long nothing must change before it is read: whoever copies a folder writes file by file.
-const QUIET: Duration = Duration::from_millis(200);
+const STILL_FOR: Duration = Duration::from_millis(300);
 
-/// How long changes may go on before what is there is read all the same.
-const QUIET_MAX: Duration = Duration::from_secs(2);
+/// What there is to look at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    config: Option<PathBuf>,
+    policies: Option<PathBuf>,
+    shadow: Option<PathBuf>,
+}
 
-/// Watches as long as it lives.
+impl Watched {
+    /// What a gateway with this configuration reads again when it changes.
+    pub(crate) fn of(config: &Config, path: Option<&Path>) -> Self {
+        let (policies, shadow) = (config.policies.clone(), config.shadow.clone());
+        Self { config: path.map(Path::to_owned), policies, shadow }
+    }
+
+    /// Looks at all of it.
+    pub(crate) fn look(&self) -> Sights {
+        let folder = |path: &PathBuf| (path.clone(), of_folder(path));
+        let folders = [&self.policies, &self.shadow].into_iter().flatten().map(folder).collect();
+        Sights { config: self.config.as_deref().map(of_file), folders, policies: self.policies.clone() }
+    }
+}
+
+/// What was seen at one time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Sights {
+    config: Option<Sight<Vec<u8>>>,
+    folders: BTreeMap<PathBuf, Sight<FolderStamp>>,
+    /// Which of the folders holds the policies in force.
+    policies: Option<PathBuf>,
+}
+
+/// What is at a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Sight<T> {
+    /// It is there, and looks so.
+    There(T),
+    /// Nothing is there.
+    Gone,
+    /// It cannot be looked at, for this reason.
+    Unclear(String),
+}
+
+fn of_folder(path: &Path) -> Sight<FolderStamp> {
+    match FolderStamp::of(path) {
+        Ok(stamp) => Sight::There(stamp),
+        Err(BundleError::Io { path: place, cause, .. }) if cause.kind() == ErrorKind::NotFound && place == path => {
+            Sight::Gone
+        }
+        Err(error) => Sight::Unclear(error.to_string()),
+    }
+}
+
+fn of_file(path: &Path) -> Sight<Vec<u8>> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        // What is no file is read once: a pipe would be waited for, and is empty afterwards.
+        if fs::metadata(path)?.is_file() {
+            File::open(path)?.take(CONFIG_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => Sight::There(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => Sight::Gone,
+        Err(error) => Sight::Unclear(error.to_string()),
+    }
+}
+
+impl Sights {
+    /// What is there and is not what was seen before.
+    fn since(&self, before: &Self) -> Changed {
+        let is_other = |folder: &PathBuf| match self.folders.get(folder) {
+            None | Some(Sight::Gone) => false,
+            now => now != before.folders.get(folder),
+        };
+        Changed {
+            config: self.config != before.config && self.config != Some(Sight::Gone),
+            policies: self.policies.as_ref().is_some_and(is_other),
+            shadow: self.folders.keys().filter(|folder| Some(*folder) != self.policies.as_ref()).any(is_other),
+        }
+    }
+
+    /// Says what is gone, once.
+    fn tell_gone(&self, before: &Self) {
+        for (path, _) in self.folders.iter().filter(|(_, sight)| **sight == Sight::Gone) {
+            if before.folders.get(path) != Some(&Sight::Gone) {
+                let folder = path.display();
+                tracing::warn!(%folder, "the folder of policies is gone: what was in force stays in force");
+            }
+        }
+        if self.config == Some(Sight::Gone) && before.config != Some(Sight::Gone) {
+            tracing::warn!("the file of the configuration is gone: what was in force stays in force");
+        }
+    }
+}
+
+/// Looks as long as it lives.
 pub(crate) struct Watch {
-    _watcher: Option<RecommendedWatcher>,
+    looking: AbortHandle,
 }
 
 impl Watch {
-    /// Watches what a gateway was started with. Where that is not possible, the log says so: SIGHUP works always.
-    pub(crate) fn start(reloader: &Arc<Reloader>) -> Self {
-        let (file, folders) = reloader.watched();
-        if file.is_none() && folders.is_empty() {
-            return Self { _watcher: None };
+    /// Looks at what a gateway was started with, and was seen so before it was read.
+    pub(crate) fn start(reloader: &Arc<Reloader>, seen: Sights) -> Self {
+        Self { looking: tokio::spawn(follow(Arc::clone(reloader), seen)).abort_handle() }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.looking.abort();
+    }
+}
+
+async fn follow(reloader: Arc<Reloader>, mut known: Sights) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        let Some(now) = look(&reloader).await else { continue };
+        if now == known {
+            continue;
         }
-        let (changes, noticed) = mpsc::unbounded_channel();
-        match watch(file.as_deref(), &folders, changes) {
-            Ok(watcher) => {
-                tokio::spawn(follow(Arc::clone(reloader), noticed));
-                Self { _watcher: Some(watcher) }
-            }
-            Err(cause) => {
-                tracing::warn!(%cause, "changes of files cannot be noticed: reload with SIGHUP");
-                Self { _watcher: None }
-            }
+        let Some(now) = still(&reloader, now).await else { continue };
+        now.tell_gone(&known);
+        let changed = now.since(&known);
+        known = now;
+        if changed != Changed::default() {
+            // What went wrong is said in the log.
+            reloader.noticed(changed).await;
         }
     }
 }
 
-fn watch(
-    file: Option<&Path>,
-    folders: &[PathBuf],
-    changes: mpsc::UnboundedSender<Changed>,
-) -> notify::Result<RecommendedWatcher> {
-    let absolute = |path: &Path| std::path::absolute(path).map_err(notify::Error::io);
-    let file = file.map(absolute).transpose()?;
-    let folders = folders.iter().map(|folder| absolute(folder)).collect::<notify::Result<Vec<_>>>()?;
-    let (watched_file, watched_folders) = (file.clone(), folders.clone());
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        let Ok(event) = event else { return };
-        // Reading is no change, and the gateway reads these files itself.
-        if matches!(event.kind, EventKind::Access(_)) {
-            return;
+/// What is there once it changes no more.
+async fn still(reloader: &Reloader, mut seen: Sights) -> Option<Sights> {
+    loop {
+        sleep(STILL_FOR).await;
+        let now = look(reloader).await?;
+        if now == seen {
+            return Some(now);
         }
-        let changed = Changed {
-            config: event.paths.iter().any(|path| Some(path) == watched_file.as_ref()),
-            policies: event.paths.iter().any(|path| watched_folders.iter().any(|folder| path.starts_with(folder))),
-        };
-        if changed.config || changed.policies {
-            // Nobody follows any more: the gateway ends.
-            let _ = changes.send(changed);
-        }
-    })?;
-    // A file is replaced by renaming another into its place, which only its folder notices.
-    if let Some(folder) = file.as_deref().and_then(Path::parent) {
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        seen = now;
     }
-    for folder in &folders {
-        watcher.watch(folder, RecursiveMode::Recursive)?;
-    }
-    Ok(watcher)
 }
 
-async fn follow(reloader: Arc<Reloader>, mut noticed: mpsc::UnboundedReceiver<Changed>) {
-    while let Some(first) = noticed.recv().await {
-        let mut all = first;
-        let more = async {
-            while let Ok(Some(change)) = timeout(QUIET, noticed.recv()).await {
-                all.config |= change.config;
-                all.policies |= change.policies;
-            }
-        };
-        // Changes that do not end are read at some time all the same.
-        let _ = timeout(QUIET_MAX, more).await;
-        // What went wrong was said in the log.
-        let _ = reloader.noticed(all).await;
-    }
+/// Looks, on a thread that may wait for a disk. Nothing is seen only where the gateway ends.
+async fn look(reloader: &Reloader) -> Option<Sights> {
+    let watched = reloader.watched();
+    spawn_blocking(move || watched.look()).await.ok()
 }

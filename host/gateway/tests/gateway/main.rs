@@ -17,6 +17,7 @@ mod failing_store;
 mod faults;
 mod forms;
 mod headers;
+mod folders;
 mod limits;
 mod lives;
 mod models;

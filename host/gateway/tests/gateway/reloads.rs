@@ -61,8 +61,12 @@ async fn a_folder_is_loaded_once_its_lock_fits_and_a_bad_one_never() {
 
     fs::remove_file(policies.join("policies.lock")).unwrap();
     fs::remove_file(policies.join("retired.cedar")).unwrap();
+    assert!(world.running.reload().await.is_err(), "an explicit reload needs a lock, too");
+    assert_eq!(status(&world, &secret, "o3").await, StatusCode::FORBIDDEN);
+    let unlocked = "unlocked = true\n[providers.echo]\ndialect = \"echo\"\n[[models]]\nid = \"echo/o3\"\n";
+    configuration(folder.path(), unlocked);
     world.running.reload().await.unwrap();
-    assert_eq!(status(&world, &secret, "o3").await, StatusCode::OK, "an explicit reload needs no lock");
+    assert_eq!(status(&world, &secret, "o3").await, StatusCode::OK, "the configuration says that it is whole");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,6 +85,17 @@ async fn a_configuration_is_replaced_whole_or_not_at_all() {
 
     configuration(folder.path(), &format!("{echo}[[models]]\nid = \"echo/b\"\n"));
     until("the change is noticed", || async { status(&world, &secret, "b").await == StatusCode::OK }).await;
+
+    // A deploy puts a link in the place of the file, and another file where the link leads.
+    let (file, data) = (folder.path().join("gateway.toml"), folder.path().join("data"));
+    fs::create_dir(&data).unwrap();
+    fs::rename(&file, data.join("gateway.toml")).unwrap();
+    std::os::unix::fs::symlink("data/gateway.toml", &file).unwrap();
+    fs::create_dir(folder.path().join("data2")).unwrap();
+    fs::write(folder.path().join("data2/gateway.toml"), text(&format!("policies = \"policies\"\n{echo}"))).unwrap();
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(folder.path().join("data2"), &data).unwrap();
+    until("the change is noticed", || async { status(&world, &secret, "b").await == StatusCode::NOT_FOUND }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,15 @@ impl World {
         Self::on(Arc::new(store), folder, config, change).await
     }
 
+    /// Whether a gateway with this configuration starts, and what it says where it does not.
+    pub async fn try_start(config: Config) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db"), SqliteOptions::default()).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let clock = Arc::new(Clock::start(&*store, Skew::Refuse).await.unwrap());
+        start(Options::new(config, store, clock)).await.map(drop).map_err(|error| error.to_string())
+    }
+
     pub async fn on(
         store: Arc<dyn Store>,
         folder: tempfile::TempDir,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cedargate_gateway::config::{Config, ConfigError};
-use cedargate_gateway::policies::bundle;
+use cedargate_gateway::policies::{bundle, candidates};
 use cedargate_gateway::{Options, Overrides, Running, start};
 use cedargate_tokens::{Clock, Skew, SqliteOptions, SqliteStore, Store};
 use clap::{Args, ValueEnum};
@@ -26,8 +26,9 @@ const AFTER_HELP: &str = "\
 Without `--config` the gateway has a built-in provider that answers with the caller's own words, so that everything can
 be tried at once. The log goes to standard error; `CEDARGATE_LOG` says how much (error, warn, info, debug, trace).
 
-SIGHUP reads configuration and policies again; a change of their files does so too, but a folder of policies is only
-taken as its `policies.lock` names it. SIGTERM and SIGINT end the gateway once its requests have ended.
+SIGHUP reads configuration and policies again, and so does a change of their files, also where a folder or a link is
+put in the place of another. A folder of policies is only taken as its `policies.lock` names it (`kt policy lock`).
+SIGTERM and SIGINT end the gateway once its requests have ended.
 
 Examples:
   kt serve --demo                                    three tokens, and what to do with them
@@ -62,6 +63,10 @@ pub(crate) struct Serve {
     /// Candidate policies, decided beside those in force: events say what they would have changed.
     #[arg(long, value_name = "DIR")]
     shadow: Option<PathBuf>,
+    /// Take folders of policies without `policies.lock`, too: somebody else sees to it that no half-copied folder,
+    /// which may allow more, is ever seen.
+    #[arg(long)]
+    unlocked: bool,
     /// Record every decision, for `kt replay`; the policies that decided are kept beside it, in `FILE.bundles`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -114,6 +119,7 @@ impl Serve {
         overrides.admin = self.admin;
         overrides.policies.clone_from(&self.policies);
         overrides.shadow.clone_from(&self.shadow);
+        overrides.unlocked = self.unlocked;
         overrides.store.clone_from(&self.store);
         overrides.record.clone_from(&self.record);
         overrides
@@ -158,11 +164,12 @@ impl Serve {
     }
 }
 
-/// Says what keeps a gateway with this configuration from starting: keys that are not there, and its policies.
+/// Says what keeps a gateway with this configuration from starting: keys that are not there, policies, candidates.
 fn check(config: &Config) -> Answer {
     let keys = config.keys().map(drop).map_err(|error| error.to_string());
     let policies = bundle(config).map(drop).map_err(|error| format!("error: {error}"));
-    let wrong: Vec<_> = [keys, policies].into_iter().filter_map(Result::err).collect();
+    let candidates = candidates(config).map(drop).map_err(|error| format!("error: {error}"));
+    let wrong: Vec<_> = [keys, policies, candidates].into_iter().filter_map(Result::err).collect();
     match wrong.is_empty() {
         true => stderr::say(format_args!("the configuration is in order")),
         false => stderr::say(format_args!("{}", wrong.join("\n\n"))),

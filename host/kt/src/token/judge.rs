@@ -43,6 +43,8 @@ impl JudgeArgs {
         let bundle = match &mut config {
             Some(config) => {
                 config.policies = policies.folder().map(Path::to_owned);
+                // Only what serves others has to know that a folder is whole.
+                config.unlocked = true;
                 of_gateway::bundle(config)?
             }
             None => policies.bundle()?,
