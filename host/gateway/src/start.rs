@@ -178,7 +178,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 /// Builds a decision point away from the threads that serve: it may have to compile.
 pub(crate) async fn build(bundle: Bundle, deadline: Duration, instances: Option<usize>) -> Result<Pdp, StartError> {
     let build = move || {
-        let builder = Pdp::builder().bundle(bundle).deadline(deadline);
+        let builder = Pdp::builder().bundle(bundle).deadline(deadline).timings(true);
         match instances {
             Some(instances) => builder.instances_max(instances).build(),
             None => builder.build(),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::convert;
-use crate::decider::{Decider, after};
+use crate::decider::{Decider, after, share};
 use crate::decision::Decision;
 use crate::model::{Request, RequestRef, Timestamp};
 use crate::policy_set::PolicySet;
@@ -24,10 +24,11 @@ struct Known<'a> {
 
 impl Decider {
     pub(crate) fn decide_many(&self, principal: &Principal, requests: &[Request], at: Timestamp) -> Vec<Decision> {
+        let started = self.measure();
         let set = self.current.load();
         let Known { requests: known, decisions, missing } = self.known(&set, principal, requests, at);
         let texts = |n: usize| known.get(n).and_then(|request| convert::request(&RequestRef::from(*request)).ok());
-        self.tell_remembered(&set, principal, at, &decisions, texts);
+        self.tell_remembered(&set, principal, at, started, &decisions, texts);
         if missing.is_empty() {
             return decisions;
         }
@@ -126,7 +127,7 @@ impl Decider {
             }
         };
         drop(lease);
-        let share = || started.elapsed() / u32::try_from(part.len()).unwrap_or(u32::MAX).max(1);
+        let share = || share(started, part.len());
         let told = converted.into_iter().zip(requests.iter().zip(&counters)).map(|(decision, (request, counters))| {
             let decision = self.finish(set, Ok(decision), request, counters, at);
             self.tell(principal, request, counters, at, &decision, share);

@@ -159,7 +159,8 @@ impl PdpBuilder {
         self
     }
 
-    /// Whether decisions and preparations are timed for [`Pdp::metrics`]. Default: no.
+    /// Whether decisions and preparations are timed for [`Pdp::metrics`]. Default: no. It reads the clock twice for
+    /// each decision, which is some 50 ns: a sixth of a remembered one.
     pub fn timings(mut self, timings: bool) -> Self {
         self.timings = timings;
         self

@@ -81,20 +81,27 @@ impl Decider {
         Ok(prepared)
     }
 
+    /// The clock, where somebody wants to know how long something takes.
+    pub(crate) fn measure(&self) -> Option<Instant> {
+        (self.timings || self.observer.is_some()).then(Instant::now)
+    }
+
     /// Decides a request: by what is remembered, or else by the component.
     pub(crate) fn decide_request(&self, principal: &Principal, request: &RequestRef<'_>, at: Timestamp) -> Decision {
+        let started = self.measure();
         let set = self.current.load();
         let key = set.remembered.as_ref().and_then(|table| Some((table, table.key(request)?)));
-        self.decide_keyed(&set, key, principal, at, || convert::request(request))
+        self.decide_keyed(&set, key, principal, at, started, || convert::request(request))
     }
 
     /// Decides a request in the record's form.
     pub(crate) fn decide(&self, principal: &Principal, request: &str, counters: &str, at: Timestamp) -> Decision {
+        let started = self.measure();
         let set = self.current.load();
         let key = set.remembered.as_ref().and_then(|table| Some((table, table.text_key(request, counters)?)));
         let texts = || Ok(RequestTexts { request: request.to_owned(), counters: counters.to_owned() });
         match key {
-            Some(key) => self.decide_keyed(&set, Some(key), principal, at, texts),
+            Some(key) => self.decide_keyed(&set, Some(key), principal, at, started, texts),
             None => stack::with_enough(|| self.ask(&set, principal, request, counters, at)),
         }
     }
@@ -105,6 +112,7 @@ impl Decider {
         key: Option<(&Remembered, Key)>,
         principal: &Principal,
         at: Timestamp,
+        started: Option<Instant>,
         texts: impl Fn() -> Result<RequestTexts, serde_json::Error>,
     ) -> Decision {
         // After a fork no reload reaches this process any more, so nothing that is remembered is fresh.
@@ -112,7 +120,7 @@ impl Decider {
             && self.runtime.is_ours()
             && let Some(decision) = table.find(principal.key(), key, at)
         {
-            self.tell_remembered(set, principal, at, std::slice::from_ref(&decision), |_| texts().ok());
+            self.tell_remembered(set, principal, at, started, std::slice::from_ref(&decision), |_| texts().ok());
             return decision;
         }
         let decision = stack::with_enough(|| match texts() {
@@ -131,9 +139,11 @@ impl Decider {
         set: &PolicySet,
         principal: &Principal,
         at: Timestamp,
+        started: Option<Instant>,
         decisions: &[Decision],
         texts: impl Fn(usize) -> Option<RequestTexts>,
     ) {
+        let elapsed = started.map(|started| share(started, decisions.len())).unwrap_or_default();
         self.metrics.remembered.add(decisions.len());
         for alike in decisions.chunk_by(|one, next| Arc::ptr_eq(&one.ruling, &next.ruling)) {
             if let Some(decision) = alike.first() {
@@ -141,12 +151,12 @@ impl Decider {
             }
         }
         if self.timings {
-            decisions.iter().for_each(|_| self.metrics.decide_remembered.note(Duration::ZERO));
+            self.metrics.decide_remembered.note_many(elapsed, decisions.len());
         }
         let Some(observer) = &self.observer else { return };
         for (n, decision) in decisions.iter().enumerate() {
             if let Some(RequestTexts { request, counters }) = texts(n) {
-                let (request, counters, elapsed) = (&*request, &*counters, Duration::ZERO);
+                let (request, counters) = (&*request, &*counters);
                 observer.decided(&DecisionEvent { principal, request, counters, at, decision, elapsed });
             }
         }
@@ -333,6 +343,11 @@ fn action(request: &str) -> Option<String> {
         action: String,
     }
     serde_json::from_str::<Named>(request).ok().map(|named| named.action)
+}
+
+/// What one of so many took since then.
+pub(crate) fn share(started: Instant, of: usize) -> Duration {
+    started.elapsed() / u32::try_from(of).unwrap_or(u32::MAX).max(1)
 }
 
 /// A deadline so far away that it cannot be counted is one that is a day away.

@@ -149,39 +149,51 @@ fn counts(counters: &[AtomicU64; Fault::ALL.len()]) -> Vec<(Fault, u64)> {
     Fault::ALL.into_iter().zip(counters).map(|(fault, count)| (fault, count.load(Ordering::Relaxed))).collect()
 }
 
-/// A histogram.
+/// A histogram. Every duration is in one bucket or beyond them all, so that no count is kept that could differ.
 #[derive(Default)]
-pub(crate) struct Times {
+pub(crate) struct Times([Cell; STRIPES]);
+
+/// What the threads of one stripe measured, on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Cell {
     buckets: [AtomicU64; BOUNDS_NS.len()],
-    count: AtomicU64,
+    beyond: AtomicU64,
     sum_ns: AtomicU64,
 }
 
 impl Times {
     pub(crate) fn note(&self, elapsed: Duration) {
+        self.note_many(elapsed, 1);
+    }
+
+    /// Notes a duration that so many had.
+    pub(crate) fn note_many(&self, elapsed: Duration, n: usize) {
+        let Some(cell) = self.0.get(thread_number() % STRIPES) else { return };
         let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let n = u64::try_from(n).unwrap_or(u64::MAX);
         let bucket = BOUNDS_NS.partition_point(|bound| *bound < nanos);
-        if let Some(bucket) = self.buckets.get(bucket) {
-            bucket.fetch_add(1, Ordering::Relaxed);
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.sum_ns.fetch_add(nanos, Ordering::Relaxed);
+        cell.buckets.get(bucket).unwrap_or(&cell.beyond).fetch_add(n, Ordering::Relaxed);
+        cell.sum_ns.fetch_add(nanos.saturating_mul(n), Ordering::Relaxed);
     }
 
     fn snapshot(&self) -> Histogram {
+        let total = |of: &dyn Fn(&Cell) -> Option<&AtomicU64>| {
+            self.0.iter().filter_map(of).map(|count| count.load(Ordering::Relaxed)).sum::<u64>()
+        };
         let mut below = 0_u64;
         let buckets = BOUNDS_NS
             .into_iter()
-            .zip(&self.buckets)
-            .map(|(bound, count)| {
-                below = below.saturating_add(count.load(Ordering::Relaxed));
+            .enumerate()
+            .map(|(place, bound)| {
+                below = below.saturating_add(total(&|cell| cell.buckets.get(place)));
                 (Duration::from_nanos(bound), below)
             })
             .collect();
         Histogram {
             buckets,
-            count: self.count.load(Ordering::Relaxed),
-            sum: Duration::from_nanos(self.sum_ns.load(Ordering::Relaxed)),
+            count: below.saturating_add(total(&|cell| Some(&cell.beyond))),
+            sum: Duration::from_nanos(total(&|cell| Some(&cell.sum_ns))),
         }
     }
 }

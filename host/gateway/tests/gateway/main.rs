@@ -13,6 +13,7 @@ mod client;
 mod clients;
 mod configs;
 mod controls;
+mod counting;
 mod failing_store;
 mod faults;
 mod forms;
