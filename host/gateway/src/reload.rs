@@ -5,7 +5,7 @@ mod watch;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cedargate::{Bundle, LoadError};
+use cedargate::{Bundle, CodeCache, LoadError};
 use tokio::sync::Mutex;
 
 use crate::config::{Config, ConfigError, Listener};
@@ -49,6 +49,7 @@ pub(crate) struct Changed {
 /// Reads again what a gateway was started with.
 pub(crate) struct Reloader {
     gateway: Arc<Gateway>,
+    cache: CodeCache,
     config_path: Option<PathBuf>,
     overrides: Overrides,
     /// Held while something is reloaded, so that two reloads do not mix.
@@ -72,6 +73,7 @@ struct Loaded {
 impl Reloader {
     pub(crate) fn new(
         gateway: Arc<Gateway>,
+        cache: CodeCache,
         config_path: Option<PathBuf>,
         overrides: Overrides,
         bundle: Bundle,
@@ -79,7 +81,7 @@ impl Reloader {
     ) -> Self {
         let listeners = gateway.live.load().config.listeners.clone();
         let loaded = Mutex::new(Loaded { listeners, bundle, merged, shadow: None, wrong: None });
-        Self { gateway, config_path, overrides, loaded }
+        Self { gateway, cache, config_path, overrides, loaded }
     }
 
     /// The file and the folders to look at now.
@@ -169,7 +171,9 @@ impl Reloader {
                 running.pdp().reload(merged.clone()).await.map_err(|error| StartError::Build(error.into()))?;
             }
             None => {
-                let pdp = build(merged.clone(), config.timeouts.decision.max(SHADOW_DEADLINE), Some(1)).await?;
+                let pdp =
+                    build(merged.clone(), self.cache.clone(), config.timeouts.decision.max(SHADOW_DEADLINE), Some(1))
+                        .await?;
                 let candidates = Candidates::start(pdp, self.gateway.recorder.clone())?;
                 self.gateway.shadow.store(Some(Arc::new(candidates)));
             }

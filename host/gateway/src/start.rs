@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use cedargate::{BuildError, Bundle, Pdp};
+use cedargate::{BuildError, Bundle, CodeCache, Pdp};
 use cedargate_tokens::{
     Actor, ActorError, Clock, Directory, DirectoryOptions, Recorder, RecorderOptions, Store, StoreError, Tokens,
 };
@@ -47,6 +47,8 @@ pub struct Options {
     pub store: Arc<dyn Store>,
     /// The time of decisions.
     pub clock: Arc<Clock>,
+    /// Where compiled code is kept.
+    pub cache: CodeCache,
     /// Nobody is asked, and everything is forwarded: to measure what asking costs, and for nothing else.
     #[cfg(feature = "bench-open")]
     pub open: bool,
@@ -61,6 +63,7 @@ impl Options {
             overrides: Overrides::default(),
             store,
             clock,
+            cache: CodeCache::user(),
             #[cfg(feature = "bench-open")]
             open: false,
         }
@@ -118,7 +121,7 @@ pub enum StartError {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     #[cfg(feature = "bench-open")]
     let open = options.open;
-    let Options { config, config_path, overrides, store, clock, .. } = options;
+    let Options { config, config_path, overrides, store, clock, cache, .. } = options;
     let keys = config.keys()?;
     // Looked at before it is read: what changes while it is read is seen as a change.
     let seen = Watched::of(&config, config_path.as_deref()).look();
@@ -127,7 +130,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }
     let bundle = policies::read(config.policies.as_deref(), Lock::of(&config))?;
     let merged = policies::merge(&bundle, &config)?;
-    let pdp = build(merged.clone(), config.timeouts.decision, None).await?;
+    let pdp = build(merged.clone(), cache.clone(), config.timeouts.decision, None).await?;
     let bound = Bound::new(&config).await?;
     let mut listening = config.listeners.clone();
     for (listener, place) in bound.clients.iter().zip(&mut listening) {
@@ -163,7 +166,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         #[cfg(feature = "bench-open")]
         open,
     });
-    let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), config_path, overrides, bundle, merged));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), cache, config_path, overrides, bundle, merged));
     reloader.start_shadow().await?;
     let watch = Watch::start(&reloader, seen);
     let addresses = Addresses {
@@ -176,9 +179,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 }
 
 /// Builds a decision point away from the threads that serve: it may have to compile.
-pub(crate) async fn build(bundle: Bundle, deadline: Duration, instances: Option<usize>) -> Result<Pdp, StartError> {
+pub(crate) async fn build(
+    bundle: Bundle,
+    cache: CodeCache,
+    deadline: Duration,
+    instances: Option<usize>,
+) -> Result<Pdp, StartError> {
     let build = move || {
-        let builder = Pdp::builder().bundle(bundle).deadline(deadline).timings(true);
+        let builder = Pdp::builder().bundle(bundle).cache_dir(cache).deadline(deadline).timings(true);
         match instances {
             Some(instances) => builder.instances_max(instances).build(),
             None => builder.build(),

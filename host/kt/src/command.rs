@@ -13,10 +13,12 @@ mod store;
 mod tokens;
 mod usage;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::answer::Answer;
-use crate::stderr;
+use crate::{cache, stderr};
 
 /// What `kt --help` says at its end.
 const AFTER_HELP: &str = "\
@@ -41,6 +43,10 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "kt", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Cli {
+    /// Where compiled code is kept between commands. Default: `$CEDARGATE_CACHE_DIR`, else `cedargate` in
+    /// `$XDG_CACHE_HOME` or `~/.cache`.
+    #[arg(long, value_name = "DIR", global = true)]
+    cache_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -87,6 +93,9 @@ enum Policy {
 impl Cli {
     /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<Answer> {
+        if let Some(folder) = self.cache_dir {
+            cache::keep_in(folder);
+        }
         if !matches!(self.command, Command::Serve(_)) {
             stderr::log_if_asked();
         }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bench;
+mod cache;
 mod clean;
 mod command;
 mod format;
@@ -13,7 +14,6 @@ mod stderr;
 mod stdout;
 mod store;
 mod token;
-mod waiting;
 mod words;
 
 use std::process::ExitCode;

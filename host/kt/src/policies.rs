@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use cedargate::{BuildError, Bundle, Diagnostic, Diagnostics, LoadError, Pdp, PdpBuilder};
 use clap::Args;
 
-use crate::waiting;
+use crate::cache;
 
 /// How long one decision may take. A tool would rather wait for a busy machine than report a timeout that no
 /// gateway has seen.
@@ -68,17 +68,12 @@ impl PoliciesArg {
 
 /// Builds a decision point for a bundle. It remembers nothing: what a tool says is what the component said.
 pub(crate) fn build(bundle: Bundle, instances: usize) -> Result<Pdp, BuildError> {
-    start(builder(bundle, instances).remember(0))
+    builder(bundle, instances).remember(0).build()
 }
 
 /// The settings of a decision point of a tool.
 pub(crate) fn builder(bundle: Bundle, instances: usize) -> PdpBuilder {
-    Pdp::builder().bundle(bundle).deadline(DEADLINE).instances_max(instances)
-}
-
-/// Builds a decision point, and says so where it takes long.
-pub(crate) fn start(builder: PdpBuilder) -> Result<Pdp, BuildError> {
-    waiting::while_showing("compiling the component: only the first start takes so long", || builder.build())
+    Pdp::builder().bundle(bundle).deadline(DEADLINE).instances_max(instances).cache_dir(cache::of_command())
 }
 
 /// Diagnostics with the paths that a person can open.

@@ -36,10 +36,11 @@ fn session(folder: &Path, arguments: &[&str], input: &str) -> String {
     )
 }
 
-/// Hides what follows `sha256:` and lines that speak of seconds.
+/// Hides what follows `sha256:`, lines that speak of seconds, and what is said where nothing was compiled before.
 fn masked(text: &str) -> String {
     let mut out = String::new();
-    for line in text.lines() {
+    let is_of_compiling = |line: &&str| line.starts_with("compiling the comp") || line.starts_with("compiled the comp");
+    for line in text.lines().filter(|line| !is_of_compiling(line)) {
         let mut rest = line;
         while let Some((before, after)) = rest.split_once("sha256:") {
             out.push_str(before);

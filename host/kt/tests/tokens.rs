@@ -99,6 +99,8 @@ fn shown(arguments: &[&str], output: &Output) -> String {
     ];
     let text = |bytes: &[u8]| {
         let mut text = String::from_utf8(bytes.to_vec()).unwrap();
+        // Said where nothing was compiled before.
+        text = Regex::new(r"(?m)^(compiling|compiled) the component.*\n").unwrap().replace_all(&text, "").into_owned();
         for (pattern, mask) in masks {
             text = Regex::new(pattern).unwrap().replace_all(&text, mask).into_owned();
         }

@@ -62,7 +62,7 @@ impl Runtime {
         let engine = Engine::new(&config()).map_err(EngineError::engine)?;
         let code = match source {
             #[cfg(feature = "compiler")]
-            CodeSource::Compiler(cache) => cached_or_compiled(&engine, component, cache)?,
+            CodeSource::Compiler(cache) => cache.code(&engine, component)?,
             CodeSource::Ahead(bytes) => deserialize(&engine, bytes)?,
         };
         // An empty linker: a component that imports anything does not link.
@@ -120,16 +120,6 @@ fn is_first_process() -> bool {
 fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Code, EngineError> {
     // SAFETY: `PdpBuilder::precompiled` is unsafe, and its caller promised bytes of `precompile`.
     unsafe { Code::deserialize(engine, bytes) }.map_err(EngineError::precompiled)
-}
-
-#[cfg(feature = "compiler")]
-fn cached_or_compiled(engine: &Engine, component: &Component, cache: &CodeCache) -> Result<Code, EngineError> {
-    if let Some(code) = cache.load(engine, component.digest())? {
-        return Ok(code);
-    }
-    let code = Code::from_binary(engine, component.bytes()).map_err(EngineError::compile)?;
-    cache.store(engine, component.digest(), &code);
-    Ok(code)
 }
 
 /// Compiles a component ahead of time, for hosts without a compiler ([`PdpBuilder::precompiled`]).

@@ -25,7 +25,7 @@
 //!
 //! - [`Pdp::decide`] never fails and never awaits. It blocks for at most the deadline, 10 ms unless set otherwise.
 //! - The first start compiles the component, which takes 3 to 4 seconds; after that the code is in the user's cache
-//!   ([`CodeCache`]).
+//!   ([`CodeCache`]), which `CEDARGATE_CACHE_DIR` names where it is not `~/.cache/cedargate`.
 //! - A [`Pdp`] belongs to the process that built it. After a `fork`, the child's decisions are denials with 503
 //!   until it builds its own: build after forking.
 //! - A thread with less than 512 KiB of stack left decides on a stack that is mapped for the call, which costs some
@@ -40,6 +40,8 @@ mod builder;
 mod bundle;
 #[cfg(feature = "compiler")]
 mod code_cache;
+#[cfg(feature = "compiler")]
+mod compiling;
 mod component;
 #[cfg(feature = "compiler")]
 mod component_info;
@@ -52,6 +54,7 @@ mod engine;
 mod error;
 pub mod fast_path;
 mod fault;
+pub mod files;
 mod folder;
 mod info;
 mod instance;
@@ -76,14 +79,14 @@ mod set_cache;
 mod settings;
 mod stack;
 mod thread_number;
-#[cfg(feature = "compiler")]
-mod trusted;
 mod worker;
 
 pub use builder::PdpBuilder;
 pub use bundle::{Bundle, BundleError, write_lock};
 #[cfg(feature = "compiler")]
 pub use code_cache::CodeCache;
+#[cfg(feature = "compiler")]
+pub use compiling::Compiling;
 pub use component::Component;
 #[cfg(feature = "compiler")]
 pub use component_info::{ComponentInfo, component_info};

@@ -4,11 +4,13 @@
 //! file that nobody else can write to, and is taken only when its digest is the one that was written with it and its
 //! key names this component and this very bundle. Anything odd means: load the bundle.
 
+use std::ffi::OsStr;
+
 use sha2::{Digest, Sha256};
 
 use crate::code_cache::CodeCache;
+use crate::files::Folder;
 use crate::policy_set::Compiled;
-use crate::trusted::{Distrust, TrustedFolder};
 
 /// Starts every file, with the version of this layout.
 const MAGIC: &[u8; 16] = b"cedargate-set-01";
@@ -39,8 +41,7 @@ impl<'c> SetCache<'c> {
 
     /// The set, where it is kept and can be trusted.
     pub(crate) fn load(&self) -> Option<Compiled> {
-        let folder = self.cache.path()?;
-        let bytes = TrustedFolder::open(&folder).ok()?.read(&self.name, FILE_BYTES_MAX).ok()??;
+        let bytes = self.cache.open().ok()?.read(OsStr::new(&self.name), FILE_BYTES_MAX).ok()??;
         let (digest, rest) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
         let (key, rest) = rest.split_first_chunk::<32>()?;
         let (size, rest) = rest.split_first_chunk::<8>()?;
@@ -51,7 +52,6 @@ impl<'c> SetCache<'c> {
 
     /// Keeps a set. What cannot be kept is loaded again at the next start.
     pub(crate) fn store(&self, set: &Compiled) {
-        let Some(folder) = self.cache.path() else { return };
         let (info, image) = (set.info.as_bytes(), set.image.as_slice());
         let (Ok(size), Ok(bytes)) = (u64::try_from(info.len()), u64::try_from(info.len().saturating_add(image.len())))
         else {
@@ -61,12 +61,12 @@ impl<'c> SetCache<'c> {
             return;
         }
         let digest = self.digest(info, image);
-        let write = || -> Result<(), Distrust> {
-            let parts: [&[u8]; 6] = [MAGIC, &digest, &self.key, &size.to_le_bytes(), info, image];
-            TrustedFolder::open(&folder)?.write(&self.name, &parts)
-        };
-        if let Err(reason) = write() {
-            tracing::debug!(folder = %folder.display(), %reason, "a compiled policy set is not kept");
+        let size = size.to_le_bytes();
+        let parts: [&[u8]; 6] = [MAGIC, &digest, &self.key, &size, info, image];
+        let write =
+            |folder: Folder| folder.write(OsStr::new(&self.name), &parts).map_err(|distrust| distrust.to_string());
+        if let Err(reason) = self.cache.open().and_then(write) {
+            tracing::debug!(reason, "a compiled policy set is not kept");
         }
     }
 
@@ -83,25 +83,14 @@ impl<'c> SetCache<'c> {
 
 #[cfg(test)]
 mod tests {
-    use std::env;
     use std::fs;
-    use std::path::{Path, PathBuf};
 
     use super::*;
 
-    /// A folder that can be trusted: a shared temporary folder is what the cache refuses.
-    fn folder(name: &str) -> PathBuf {
-        let own = |folder: &PathBuf| TrustedFolder::open(folder).is_ok();
-        let target = Path::new(env!("OUT_DIR")).canonicalize().ok();
-        let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/cedargate-tests"));
-        let folder = target.into_iter().chain(home).find(own).unwrap().join(format!("sets-{name}"));
-        let _ = fs::remove_dir_all(&folder);
-        folder
-    }
-
     #[test]
     fn a_set_is_kept_for_its_component_and_bundle_only() {
-        let cache = CodeCache::folder(folder("kept"));
+        let folder = tempfile::tempdir().unwrap();
+        let cache = CodeCache::folder(folder.path());
         let kept = SetCache::new(&cache, "component", "bundle");
         assert!(kept.load().is_none());
         kept.store(&Compiled { info: "info".to_owned(), image: vec![1, 2, 3] });
@@ -115,11 +104,11 @@ mod tests {
 
     #[test]
     fn what_was_changed_is_not_taken() {
-        let path = folder("changed");
-        let cache = CodeCache::folder(&path);
+        let folder = tempfile::tempdir().unwrap();
+        let cache = CodeCache::folder(folder.path());
         let kept = SetCache::new(&cache, "component", "bundle");
         kept.store(&Compiled { info: "info".to_owned(), image: vec![7; 64] });
-        let file = path.join(&kept.name);
+        let file = folder.path().join(&kept.name);
         let good = fs::read(&file).unwrap();
         for at in 0..good.len() {
             let mut bad = good.clone();

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::instances;
 use super::source::{BLOCK, uncounted};
 use super::subject::{Subject, Usage};
+use crate::cache;
 
 /// Instances that are ready when memory is read.
 const INSTANCES: usize = 4;
@@ -52,6 +53,9 @@ pub(crate) fn of(subject: &Subject, policies: Option<&Path>, calls: usize) -> an
     command.args(["--seed", &subject.seed.to_string(), "--calls", &calls.to_string()]);
     if let Some(policies) = policies {
         command.arg("--policies").arg(policies);
+    }
+    if let Some(folder) = cache::folder() {
+        command.arg("--cache-dir").arg(folder);
     }
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.context("the process that measures memory cannot be started")?;

@@ -60,10 +60,10 @@ impl Subject {
     /// A decision point, remembering as it does by default or so many decisions.
     pub(crate) fn build(&self, instances: usize, remembered: Option<usize>) -> Result<Pdp, BuildError> {
         let builder = policies::builder(self.bundle.clone(), instances).load_deadline(LOAD_DEADLINE);
-        policies::start(match remembered {
-            Some(decisions) => builder.remember(decisions),
-            None => builder,
-        })
+        match remembered {
+            Some(decisions) => builder.remember(decisions).build(),
+            None => builder.build(),
+        }
     }
 }
 

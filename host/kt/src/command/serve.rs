@@ -16,8 +16,8 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::answer::Answer;
-use crate::stderr;
 use crate::store::usual_path;
+use crate::{cache, stderr};
 
 /// The file of a demo's tokens, in a folder that is forgotten.
 const DEMO_STORE: &str = "demo.db";
@@ -189,6 +189,7 @@ async fn open(
     let mut options = Options::new(config, store, clock);
     options.config_path = config_path;
     options.overrides = overrides;
+    options.cache = cache::of_server();
     Ok(start(options).await?)
 }
 

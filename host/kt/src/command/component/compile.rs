@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::new_file::NewFile;
 use crate::answer::Answer;
-use crate::{stderr, waiting};
+use crate::stderr;
 
 const AFTER_HELP: &str = "\
 The code fits only this version of cedargate. A host built without the feature `compiler` takes it with
@@ -30,9 +30,9 @@ pub(crate) struct Compile {
 impl Compile {
     pub(crate) fn run(self) -> anyhow::Result<Answer> {
         self.file.check()?;
-        let compile = || cedargate::precompile(&Component::built_in(), self.target.as_deref());
-        let code =
-            waiting::while_showing("compiling the component", compile).context("the component cannot be compiled")?;
+        stderr::say(format_args!("compiling the component, which takes some seconds"));
+        let code = cedargate::precompile(&Component::built_in(), self.target.as_deref())
+            .context("the component cannot be compiled")?;
         if let Some(path) = self.file.write(&code)? {
             stderr::say(format_args!("wrote {} bytes to {}", code.len(), path.display()));
         }

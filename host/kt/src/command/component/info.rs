@@ -1,12 +1,13 @@
 //! `kt component info`.
 
 use anyhow::Context;
+use cedargate::Component;
 use clap::Args;
 use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::format::{Format, FormatArg};
-use crate::{stdout, waiting};
+use crate::{cache, stdout};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,11 +34,7 @@ struct Described {
 
 impl Info {
     pub(crate) fn run(self) -> anyhow::Result<Answer> {
-        let info = waiting::while_showing(
-            "compiling the component: only the first start takes so long",
-            cedargate::component_info,
-        )
-        .context("the component cannot be described")?;
+        let info = Component::built_in().info(&cache::of_command()).context("the component cannot be described")?;
         let described = Described {
             v: 1,
             digest: info.digest,
