@@ -4,8 +4,10 @@
 //! `kt replay FILE` decides each record with the rules that decided it then.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use cedargate::files::{Distrust, Folder};
 use cedargate::model::{Expect, ExpectedDecision, Profile, Record, Request, Timestamp};
 use cedargate::{Bundle, Decision};
 
@@ -27,7 +30,17 @@ const FLUSH_EVERY: Duration = Duration::from_millis(200);
 #[error("cannot record to `{}`: {cause}", path.display())]
 pub struct RecordingError {
     path: PathBuf,
-    cause: io::Error,
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Place(#[from] Distrust),
+    #[error(transparent)]
+    Thread(#[from] io::Error),
+    #[error("it is not the name of a file")]
+    Name,
 }
 
 /// A decision that was made.
@@ -70,14 +83,18 @@ pub(crate) struct Recording {
 impl Recording {
     /// Begins to append to a file.
     pub(crate) fn start(path: &Path) -> Result<Self, RecordingError> {
-        let wrong = |cause| RecordingError { path: path.to_owned(), cause };
-        let file = private().append(true).create(true).open(path).map_err(wrong)?;
-        let bundles = bundles_of(path);
-        fs::create_dir_all(&bundles).map_err(wrong)?;
+        Self::start_in(path).map_err(|cause| RecordingError { path: path.to_owned(), cause })
+    }
+
+    fn start_in(path: &Path) -> Result<Self, Cause> {
+        // Records name tokens and addresses: they are for their owner.
+        let name = path.file_name().ok_or(Cause::Name)?;
+        let folder = Folder::open(path.parent().unwrap_or(Path::new("")))?;
+        let file = folder.append(name)?;
+        let bundles = folder.folder(&bundles_of(name))?.path().to_owned();
         let (queue, messages) = sync_channel(QUEUE);
         let mut writer = Writer { file: BufWriter::new(file), path: path.to_owned(), bundles, kept: HashSet::new() };
-        let writer =
-            thread::Builder::new().name("recording".to_owned()).spawn(move || writer.run(&messages)).map_err(wrong)?;
+        let writer = thread::Builder::new().name("recording".to_owned()).spawn(move || writer.run(&messages))?;
         Ok(Self { queue: Some(queue), writer: Some(writer), dropped: Arc::default() })
     }
 
@@ -116,18 +133,10 @@ impl Drop for Recording {
 }
 
 /// The folder of the bundles beside a file of records.
-fn bundles_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+fn bundles_of(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
     name.push(".bundles");
-    path.with_file_name(name)
-}
-
-/// Records name tokens and addresses: they are for their owner.
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    name
 }
 
 struct Writer {
@@ -176,12 +185,20 @@ impl Writer {
             return Ok(());
         }
         let half = self.bundles.join(format!(".{name}.{}", std::process::id()));
+        if half.is_dir() {
+            fs::remove_dir_all(&half)?;
+        }
         for (name, text) in bundle.files() {
             let path = half.join(name);
-            fs::create_dir_all(path.parent().unwrap_or(&half))?;
-            fs::write(path, text)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(&half))?;
+            write_private(&path, text)?;
         }
-        fs::write(half.join("policies.lock"), bundle.lock_text())?;
+        write_private(&half.join("policies.lock"), &bundle.lock_text())?;
         fs::rename(&half, &folder).or_else(|error| if folder.is_dir() { fs::remove_dir_all(&half) } else { Err(error) })
     }
+}
+
+/// Writes a new file that its owner alone may read, whatever the umask says.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }

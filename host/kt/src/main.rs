@@ -6,6 +6,7 @@ mod cache;
 mod clean;
 mod command;
 mod format;
+mod own_file;
 mod policies;
 mod replay;
 mod report;

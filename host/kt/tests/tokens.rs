@@ -733,7 +733,7 @@ fn a_store_that_cannot_be_used_is_told_with_a_cure() {
         ("open.db", "`chmod 600 open.db`"),
         ("none.db", "`kt tokens create --store none.db` makes it"),
         (".", "it is not a regular file"),
-        ("/dev/null", "it is not a regular file"),
+        ("/dev/null", "`/dev/null` is not a regular file"),
     ] {
         for command in [&["tokens", "list"][..], &["tokens", "revoke", "--name", "app-0"], &["audit", "verify"]] {
             let said = refused(&desk.kt(&[command, &["--store", store]].concat()));

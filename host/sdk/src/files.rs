@@ -135,13 +135,15 @@ pub enum Readers {
     Owner,
 }
 
-/// Which file it is.
+/// A file that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileId {
+pub struct Found {
     /// The number of its device.
     pub device: u64,
-    /// Its number there.
+    /// Its number there, by which it is told from another that takes its place.
     pub inode: u64,
+    /// How much it held.
+    pub bytes: u64,
 }
 
 /// An open folder whose every parent can be trusted.
@@ -220,7 +222,7 @@ impl Folder {
             Err(error) => return Err(self.not_opened(name, error)),
         };
         let path = self.named.join(name);
-        check_file(&fstat(&handle).map_err(Distrust::system(&path))?, &path, Readers::Any)?;
+        check_opened(&handle, &path)?;
         let mut bytes = Vec::new();
         let read = File::from(handle).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
         let read = read.map_err(|cause| Distrust::System { path: path.clone(), cause })?;
@@ -241,7 +243,7 @@ impl Folder {
         let handle =
             openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| self.not_opened(name, error))?;
         let path = self.named.join(name);
-        check_file(&fstat(&handle).map_err(Distrust::system(&path))?, &path, Readers::Any)?;
+        check_opened(&handle, &path)?;
         Ok(File::from(handle))
     }
 
@@ -259,12 +261,12 @@ impl Folder {
         }
     }
 
-    /// Which file has this name, where it is one of one's own; `None` where there is none.
+    /// The file that has this name, where it is one of one's own; `None` where there is none.
     ///
     /// # Errors
     ///
     /// [`Distrust`] where it cannot be trusted.
-    pub fn look(&self, name: &OsStr, readers: Readers) -> Result<Option<FileId>, Distrust> {
+    pub fn look(&self, name: &OsStr, readers: Readers) -> Result<Option<Found>, Distrust> {
         let path = self.named.join(name);
         let stat = match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -272,7 +274,8 @@ impl Folder {
             Err(error) => return Err(Distrust::system(path)(error)),
         };
         check_file(&stat, &path, readers)?;
-        Ok(Some(FileId { device: stat.st_dev, inode: stat.st_ino }))
+        let bytes = u64::try_from(stat.st_size).unwrap_or(0);
+        Ok(Some(Found { device: stat.st_dev, inode: stat.st_ino, bytes }))
     }
 
     /// Writes a file under a temporary name, syncs it and puts it in the place of what has the name, if anything has.
@@ -485,9 +488,6 @@ fn check_file(stat: &Stat, path: &Path, readers: Readers) -> Result<(), Distrust
         return Err(Distrust::Kind { path: path() });
     }
     check_owner(stat, &path())?;
-    if stat.st_nlink != 1 {
-        return Err(Distrust::Names { path: path() });
-    }
     let forbidden = match readers {
         Readers::Any => WRITABLE_BY_OTHERS,
         Readers::Owner => OPEN_TO_OTHERS,
@@ -496,4 +496,11 @@ fn check_file(stat: &Stat, path: &Path, readers: Readers) -> Result<(), Distrust
         return Err(Distrust::Open { path: path() });
     }
     Ok(())
+}
+
+/// The same of a file that is open: it was reached by the only name that it has.
+fn check_opened(handle: &OwnedFd, path: &Path) -> Result<(), Distrust> {
+    let stat = fstat(handle).map_err(Distrust::system(path))?;
+    check_file(&stat, path, Readers::Any)?;
+    if stat.st_nlink == 1 { Ok(()) } else { Err(Distrust::Names { path: path.to_owned() }) }
 }

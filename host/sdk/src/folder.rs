@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -176,7 +176,17 @@ pub(crate) fn write_whole(folder: &Path, name: &str, text: &str) -> Result<PathB
     let path = folder.join(name);
     let temporary = folder.join(format!(".{name}.{}", std::process::id()));
     let written = (|| {
-        let mut file = File::create(&temporary)?;
+        // Whoever reads the policies reads their lock, and nobody else ever writes to it. What a process of this
+        // number left behind is in nobody's way, and a link that was put there leads nowhere.
+        let mut new = OpenOptions::new();
+        new.write(true).create_new(true).mode(0o644);
+        let mut file = match new.open(&temporary) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                fs::remove_file(&temporary)?;
+                new.open(&temporary)?
+            }
+            opened => opened?,
+        };
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, &path)

@@ -1,6 +1,5 @@
 //! `kt policy bench`: what decisions cost.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::bench::subject::Subject;
 use crate::bench::{instances, memory, recorded, table, threads};
 use crate::format::{Format, FormatArg};
 use crate::policies::PoliciesArg;
-use crate::{stderr, stdout};
+use crate::{own_file, stderr, stdout};
 
 /// How long one kind of decision is measured in one round.
 const BUDGET: Duration = Duration::from_millis(500);
@@ -106,7 +105,8 @@ impl BenchArgs {
         }
         if let Some(path) = &self.save {
             let text = serde_json::to_string_pretty(&rows)?;
-            fs::write(path, format!("{text}\n")).with_context(|| format!("cannot write `{}`", path.display()))?;
+            own_file::replace(path, format!("{text}\n").as_bytes())
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
         }
         match self.format.format {
             Format::Json => stdout::print_json(&rows)?,

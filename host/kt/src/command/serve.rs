@@ -2,8 +2,10 @@
 
 mod demo;
 
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -131,7 +133,10 @@ impl Serve {
             (Some(path), _) => path.clone(),
             (None, false) => usual_path()?,
             (None, true) => {
-                forgotten.insert(tempfile::tempdir().context("no folder for the demo")?).path().join(DEMO_STORE)
+                // Whatever the umask says.
+                let own = Permissions::from_mode(0o700);
+                let folder = tempfile::Builder::new().permissions(own).tempdir().context("no folder for the demo")?;
+                forgotten.insert(folder).path().join(DEMO_STORE)
             }
         };
         if self.demo {

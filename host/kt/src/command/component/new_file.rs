@@ -1,13 +1,14 @@
 //! A file that is written whole or not at all.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::fs;
+use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use cedargate::files::Distrust;
 use clap::Args;
 
-use crate::stdout;
+use crate::{own_file, stdout};
 
 /// The file that a command writes.
 #[derive(Args, Debug)]
@@ -37,10 +38,11 @@ impl NewFile {
             Ok(there) if there.is_dir() => bail!("`{shown}` is a folder: name a file in it"),
             Ok(there) if !there.is_file() => bail!("`{shown}` is not a regular file: `-` is standard output"),
             Ok(_) if !self.force => bail!("{}", self.exists()),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error).with_context(|| self.cannot()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| self.cannot()),
         }
+        own_file::place(&self.file).map(drop).with_context(|| self.cannot())
     }
 
     /// Writes the bytes. Returns the path, where it is not standard output.
@@ -49,16 +51,11 @@ impl NewFile {
             stdout::print_bytes(bytes)?;
             return Ok(None);
         }
-        let mut temporary = self.file.file_name().unwrap_or_default().to_owned();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let temporary = self.file.with_file_name(temporary);
-        let written = write_synced(&temporary, bytes).and_then(|()| self.take_name(&temporary));
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = fs::remove_file(&temporary);
-        }
+        let (folder, name) = own_file::place(&self.file).with_context(|| self.cannot())?;
+        let written = if self.force { folder.write(name, &[bytes]) } else { folder.write_new(name, &[bytes]) };
+        let is_taken = |distrust: &Distrust| distrust.cause().is_some_and(|e| e.kind() == ErrorKind::AlreadyExists);
         match written {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!("{}", self.exists()),
+            Err(distrust) if is_taken(&distrust) => bail!("{}", self.exists()),
             written => written.with_context(|| self.cannot())?,
         }
         Ok(Some(&self.file))
@@ -75,24 +72,4 @@ impl NewFile {
     fn cannot(&self) -> String {
         format!("cannot write `{}`", self.file.display())
     }
-
-    /// Gives the written file its name, so that a reader sees the whole file or none.
-    fn take_name(&self, temporary: &Path) -> io::Result<()> {
-        if !self.force {
-            // Unlike a rename, a link does not replace what somebody else has written meanwhile.
-            match fs::hard_link(temporary, &self.file) {
-                Ok(()) => return fs::remove_file(temporary),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
-                // A file system without hard links.
-                Err(_) => {}
-            }
-        }
-        fs::rename(temporary, &self.file)
-    }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

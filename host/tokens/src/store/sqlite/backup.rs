@@ -1,10 +1,10 @@
 //! Copies of a store, made while it is used.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use cedargate::files::Folder;
 use cedargate::model::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, query, query_scalar};
@@ -112,12 +112,19 @@ impl Half {
         let mut name = std::ffi::OsString::from(".");
         name.push(other.file_name().ok_or_else(|| unfit(&other, "it has no name"))?);
         name.push(format!(".{}.half", std::process::id()));
-        let path = other.with_file_name(name);
+        // SQLite opens its files by their names, so nobody else may put one there.
+        let folder = Folder::open(other.parent().unwrap_or(Path::new("")))
+            .and_then(Folder::own)
+            .map_err(|distrust| unfit(&other, distrust))?;
+        let path = folder.path().join(&name);
         let _ = fs::remove_file(&path);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(_) => Ok(Self { path }),
-            Err(error) if error.kind() == ErrorKind::StorageFull => Err(StoreError::Full),
-            Err(error) => Err(unfit(&path, format_args!("it cannot be made: {error}"))),
+        match folder.touch(&name) {
+            Ok(true) => Ok(Self { path }),
+            Ok(false) => Err(unfit(&path, "somebody else makes it at the same time: try again")),
+            Err(distrust) if distrust.cause().is_some_and(|error| error.kind() == ErrorKind::StorageFull) => {
+                Err(StoreError::Full)
+            }
+            Err(distrust) => Err(unfit(&path, format_args!("it cannot be made: {distrust}"))),
         }
     }
 
