@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::activity::RequestGuard;
+use crate::activity::{Exchange, Part};
 use crate::relay::Relay;
 
 /// Why a body ended early.
@@ -17,7 +18,7 @@ pub(crate) type BodyError = Box<dyn Error + Send + Sync>;
 /// What a client gets, and what lasts as long as it.
 pub(crate) struct ReplyBody {
     kind: Kind,
-    guard: Option<RequestGuard>,
+    exchange: Option<Arc<Exchange>>,
 }
 
 enum Kind {
@@ -30,35 +31,58 @@ enum Kind {
 impl ReplyBody {
     /// A body that is there already.
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Full(Some(bytes.into()).filter(|bytes| !bytes.is_empty())), guard: None }
+        Self { kind: Kind::Full(Some(bytes.into()).filter(|bytes| !bytes.is_empty())), exchange: None }
     }
 
     /// No body.
     pub(crate) const fn empty() -> Self {
-        Self { kind: Kind::Full(None), guard: None }
+        Self { kind: Kind::Full(None), exchange: None }
     }
 
     /// A provider's reply, as it comes.
     pub(crate) fn relay(relay: Relay) -> Self {
-        Self { kind: Kind::Relay(Box::new(relay)), guard: None }
+        Self { kind: Kind::Relay(Box::new(relay)), exchange: None }
     }
 
     /// The same body, which keeps its request open.
-    pub(crate) fn guarded(mut self, guard: RequestGuard) -> Self {
-        self.guard = Some(guard);
+    pub(crate) fn of(mut self, exchange: Arc<Exchange>) -> Self {
+        match self.kind {
+            Kind::Full(_) => exchange.replies_itself(),
+            Kind::Relay(_) => {}
+        }
+        if self.is_end_stream() {
+            exchange.is_whole();
+        }
+        self.exchange = Some(exchange);
         self
     }
 }
 
 impl Body for ReplyBody {
-    type Data = Bytes;
+    type Data = Part;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.kind {
-            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Relay(relay) => Pin::new(relay.as_mut()).poll_frame(cx),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Part>, BodyError>>> {
+        let this = &mut *self;
+        let frame = match &mut this.kind {
+            Kind::Full(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+            Kind::Relay(relay) => match Pin::new(relay.as_mut()).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        let Some(exchange) = &this.exchange else {
+            return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Part::unwatched))));
+        };
+        let frame = frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| exchange.hand_over(bytes))));
+        let is_end = match &frame {
+            Some(frame) => frame.is_ok() && this.is_end_stream(),
+            None => true,
+        };
+        if is_end {
+            exchange.is_whole();
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

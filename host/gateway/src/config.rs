@@ -35,6 +35,10 @@ pub const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4A
 /// The id of a gateway that has none in its configuration.
 const DEFAULT_GATEWAY_ID: &str = "gateway";
 
+/// Connections at once of one peer where nothing else is said: a fifth of a listener's. More than an office behind one
+/// address has, and too few to keep everybody else out.
+const DEFAULT_CONNECTIONS_PER_PEER: u32 = 2_000;
+
 /// The name of the built-in provider.
 pub(crate) const ECHO: &str = "echo";
 
@@ -90,6 +94,9 @@ pub struct Listener {
     pub routes: Vec<Route>,
     /// Proxies whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections at once of one peer that is no trusted proxy: of one IPv4 address, or of one IPv6 network of 64 bits.
+    /// 0: as many as it likes.
+    pub connections_per_peer: u32,
 }
 
 /// Some of the paths of a listener.
@@ -252,7 +259,13 @@ impl Listener {
     /// A listener without a consumer group that trusts no proxy.
     #[must_use]
     pub fn at(address: SocketAddr) -> Self {
-        Self { address, consumer_group: None, routes: Vec::new(), trusted_proxies: Vec::new() }
+        Self {
+            address,
+            consumer_group: None,
+            routes: Vec::new(),
+            trusted_proxies: Vec::new(),
+            connections_per_peer: DEFAULT_CONNECTIONS_PER_PEER,
+        }
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) struct Live {
 /// What is known of a request by the listener that it came to, and by its route.
 pub(crate) struct Place {
     pub(crate) trusted: TrustedProxies,
+    pub(crate) connections_per_peer: u32,
     /// The longest prefix first.
     routes: Vec<(PathPrefix, Facts<'static>)>,
     facts: Facts<'static>,
@@ -129,6 +130,7 @@ impl Place {
         routes.sort_by_key(|(prefix, _)| Reverse(prefix.as_str().len()));
         Self {
             trusted: TrustedProxies::new(listener.trusted_proxies.iter().copied()),
+            connections_per_peer: listener.connections_per_peer,
             routes,
             facts: facts(listener.consumer_group.as_deref()),
         }

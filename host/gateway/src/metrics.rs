@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cedargate_http::route::Endpoint;
 
+use crate::activity::Over;
 use crate::relay::{Ending, RelayError};
 use crate::upstream::UpstreamError;
 use histogram::Histogram;
@@ -50,6 +51,7 @@ pub(crate) struct Metrics {
     requests: [[AtomicU64; CLASSES.len()]; Endpoint::ALL.len() + 1],
     refusals: [AtomicU64; REFUSALS.len()],
     failures: [AtomicU64; FAILURES.len()],
+    overs: [AtomicU64; Over::ALL.len()],
     pub(crate) abandoned: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
@@ -127,6 +129,11 @@ impl Metrics {
         }
     }
 
+    /// The gateway ended a connection by itself.
+    pub(crate) fn ended_early(&self, over: Over) {
+        add(Over::ALL.iter().position(|known| *known == over).and_then(|place| self.overs.get(place)));
+    }
+
     /// Everything, and numbers that somebody else keeps.
     pub(crate) fn write(&self, gauges: &[Gauge]) -> String {
         let mut text = String::with_capacity(8 << 10);
@@ -151,6 +158,8 @@ impl Metrics {
         }
         family(out, "cedargate_gateway_refusals_total", "code", &REFUSALS, &self.refusals)?;
         family(out, "cedargate_gateway_upstream_failures_total", "kind", &FAILURES, &self.failures)?;
+        let overs = Over::ALL.map(Over::label);
+        family(out, "cedargate_gateway_connections_ended_total", "why", &overs, &self.overs)?;
         self.head.write(out, "cedargate_gateway_head_seconds")?;
         let own = [
             ("cedargate_gateway_replies_abandoned_total", "counter", &self.abandoned),

@@ -1,32 +1,37 @@
-//! Connections of clients: how they are accepted, bounded, served and ended.
+//! Listeners: whose connections are accepted, how many at once, and by whom.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::activity::{Activity, RequestGuard};
-use crate::body::ReplyBody;
+use crate::activity::Over;
 use crate::config::{Limits, Timeouts};
+use crate::connection::Connection;
+use crate::descriptors::Aside;
 use crate::gateway::Gateway;
-use crate::handle::Origin;
-use crate::io::TimedIo;
-use crate::metrics::Held;
+use crate::peers::{PeerPlace, Peers};
 
 /// How long to wait after a connection could not be accepted: most likely there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a silent HTTP/2 connection is asked whether anybody is there.
-const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
+/// How often the log says that connections are not served.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
+/// Connections at once of those who ask for health and metrics: a few probes and scrapers.
+const ADMIN_CONNECTIONS: usize = 128;
+
+/// Of them, how many one peer has.
+const ADMIN_CONNECTIONS_PER_PEER: u32 = 32;
+
+/// Connections at once of those who manage tokens: scripts and a console.
+const CONTROL_CONNECTIONS: usize = 1_024;
+
+/// Of them, how many one peer has: a proxy may stand in front.
+const CONTROL_CONNECTIONS_PER_PEER: u32 = 256;
 
 /// What connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,39 +62,92 @@ pub(crate) struct Serving {
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) stage: watch::Receiver<Stage>,
+    /// What all listeners of clients share: there are only so many descriptors.
+    pub(crate) descriptors: Arc<Semaphore>,
+}
+
+/// What a connection takes as long as it lasts.
+struct Held {
+    _place: OwnedSemaphorePermit,
+    _descriptor: Option<OwnedSemaphorePermit>,
+    _peer: Option<PeerPlace>,
 }
 
 impl Serving {
     /// Accepts connections until the gateway drains.
     pub(crate) async fn run(mut self, listener: TcpListener) {
-        let places = usize::try_from(self.limits.connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(places));
-        let builder = Arc::new(builder(&self.limits));
+        let places = Arc::new(Semaphore::new(self.places()));
+        let peers = Arc::new(Peers::default());
+        let mut aside = Aside::default();
+        let (mut failed, mut refused) = (Seldom::default(), Seldom::default());
         loop {
+            if !matches!(self.role, Role::Clients(_)) {
+                aside.fill();
+            }
             let accepted = tokio::select! {
                 _ = self.stage.wait_for(|stage| *stage > Stage::Serving) => return,
-                accepted = accept(&listener, &places) => accepted,
+                accepted = accept(&listener, &places, self.role, &self.descriptors) => accepted,
             };
-            let (stream, peer, place) = match accepted {
+            let (stream, peer, mut held) = match accepted {
                 Ok(accepted) => accepted,
                 Err(cause) => {
-                    tracing::warn!(%cause, "a connection cannot be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    if let Some(others) = failed.due() {
+                        tracing::warn!(%cause, others, "a connection cannot be accepted");
+                    }
+                    // What was kept aside is for the next.
+                    if !aside.give() {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                     continue;
                 }
             };
+            let most = self.connections_of(peer);
+            if most > 0 {
+                held._peer = peers.enter(peer.ip(), most);
+                if held._peer.is_none() {
+                    self.gateway.metrics.ended_early(Over::PeerLimit);
+                    if let Some(others) = refused.due() {
+                        tracing::warn!(peer = %peer.ip(), most, others, "a peer has as many connections as it may");
+                    }
+                    continue;
+                }
+            }
             let connection = Connection {
                 gateway: Arc::clone(&self.gateway),
                 role: self.role,
                 peer,
                 stage: self.stage.clone(),
+                limits: self.limits,
                 timeouts: self.timeouts,
             };
-            let builder = Arc::clone(&builder);
             tokio::spawn(async move {
-                connection.serve(stream, &builder).await;
-                drop(place);
+                connection.serve(stream).await;
+                drop(held);
             });
+        }
+    }
+
+    fn places(&self) -> usize {
+        match self.role {
+            Role::Clients(_) => {
+                usize::try_from(self.limits.connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+            }
+            Role::Admin => ADMIN_CONNECTIONS,
+            Role::Control => CONTROL_CONNECTIONS,
+        }
+    }
+
+    /// How many connections this peer may have; 0 where nobody counts.
+    fn connections_of(&self, peer: SocketAddr) -> u32 {
+        match self.role {
+            Role::Clients(listener) => match self.gateway.live.load().place(listener) {
+                // Behind a proxy are many.
+                Some(place) if place.trusted.holds(peer.ip()) => 0,
+                Some(place) => place.connections_per_peer,
+                None => 0,
+            },
+            Role::Admin => ADMIN_CONNECTIONS_PER_PEER,
+            Role::Control => CONTROL_CONNECTIONS_PER_PEER,
         }
     }
 }
@@ -98,88 +156,33 @@ impl Serving {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    role: Role,
+    descriptors: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, Held)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
-}
-
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    let header_bytes = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // The connection's own timer counts from request to request.
-        .header_read_timeout(None)
-        .max_headers(limits.headers.into())
-        .max_buf_size(header_bytes);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(limits.header_bytes)
-        .max_concurrent_streams(limits.streams)
-        .keep_alive_interval(HTTP2_PING_EVERY)
-        .keep_alive_timeout(HTTP2_PING_EVERY);
-    builder
-}
-
-struct Connection {
-    gateway: Arc<Gateway>,
-    role: Role,
-    peer: SocketAddr,
-    stage: watch::Receiver<Stage>,
-    timeouts: Timeouts,
-}
-
-impl Connection {
-    async fn serve(self, stream: TcpStream, builder: &Builder<TokioExecutor>) {
-        let Self { gateway, role, peer, mut stage, timeouts } = self;
-        let _counted = Held::new(&gateway.metrics.connections);
-        if let Err(cause) = stream.set_nodelay(true) {
-            tracing::debug!(%cause, "a connection was gone before it was served");
-            return;
-        }
-        let activity = Arc::new(Activity::new());
-        let io = TimedIo::new(stream, Arc::clone(&activity), timeouts.header, timeouts.write);
-        let service = service_fn(|request| answer(Arc::clone(&gateway), Arc::clone(&activity), role, peer, request));
-        let mut served = std::pin::pin!(builder.serve_connection(io, service));
-        loop {
-            let now = *stage.borrow_and_update();
-            match now {
-                Stage::Serving => {}
-                Stage::Draining => served.as_mut().graceful_shutdown(),
-                Stage::Ended => return,
-            }
-            tokio::select! {
-                result = served.as_mut() => {
-                    if let Err(cause) = result {
-                        tracing::debug!(%cause, "a connection ended early");
-                    }
-                    return;
-                }
-                changed = stage.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-}
-
-async fn answer(
-    gateway: Arc<Gateway>,
-    activity: Arc<Activity>,
-    role: Role,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
-    let guard = RequestGuard::new(Arc::clone(&gateway), activity);
-    let response = match role {
-        Role::Clients(listener) => gateway.handle(Origin { listener, peer: peer.ip() }, request).await,
-        Role::Admin => gateway.administer(&request),
-        Role::Control => gateway.control(peer.ip(), request).await,
+    let descriptor = match role {
+        Role::Clients(_) => Some(Arc::clone(descriptors).acquire_owned().await.map_err(io::Error::other)?),
+        Role::Admin | Role::Control => None,
     };
-    Ok(response.map(|body| body.guarded(guard)))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, Held { _place: place, _descriptor: descriptor, _peer: None }))
+}
+
+/// Something that is said now and then, however often it happens.
+#[derive(Default)]
+struct Seldom {
+    said: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Seldom {
+    /// Whether to say it now, with how often it was not said.
+    fn due(&mut self) -> Option<u64> {
+        if self.said.is_some_and(|said| said.elapsed() < SAID_EVERY) {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return None;
+        }
+        self.said = Some(Instant::now());
+        Some(std::mem::take(&mut self.unsaid))
+    }
 }

@@ -12,11 +12,12 @@ use cedargate_tokens::{
     Actor, ActorError, Clock, Directory, DirectoryOptions, Recorder, RecorderOptions, Store, StoreError, Tokens,
 };
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinError;
 
 use crate::budget::Budgets;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Limits};
+use crate::descriptors;
 use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::live::{Live, LiveError};
@@ -220,12 +221,14 @@ impl Bound {
     fn serve(self, gateway: &Arc<Gateway>) {
         let Self { clients, admin, control } = self;
         let live = gateway.live.load();
+        let descriptors = client_descriptors(&live.config.limits, clients.len());
         let serving = |role| Serving {
             gateway: Arc::clone(gateway),
             role,
             limits: live.config.limits,
             timeouts: live.config.timeouts,
             stage: gateway.stage.subscribe(),
+            descriptors: Arc::clone(&descriptors),
         };
         for (number, listener) in clients.into_iter().enumerate() {
             tokio::spawn(serving(Role::Clients(number)).run(listener));
@@ -236,6 +239,21 @@ impl Bound {
             }
         }
     }
+}
+
+/// A place for each connection of a client that there is a descriptor for.
+fn client_descriptors(limits: &Limits, listeners: usize) -> Arc<Semaphore> {
+    let asked = u64::from(limits.connections).saturating_mul(u64::try_from(listeners).unwrap_or(u64::MAX));
+    let most = descriptors::client_connections_max().unwrap_or(u64::MAX);
+    if most < asked {
+        tracing::warn!(
+            connections = most,
+            asked,
+            "the process may not open files enough for all connections of clients: raise the limit (`ulimit -n`)"
+        );
+    }
+    let places = usize::try_from(most.min(asked)).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))
 }
 
 async fn listen(address: SocketAddr, door: Door) -> Result<TcpListener, StartError> {

@@ -30,7 +30,10 @@ impl TrustedProxies {
         Self { networks: networks.into_iter().collect() }
     }
 
-    fn holds(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of a proxy that is believed.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
 

@@ -358,3 +358,25 @@ fn an_address_that_is_taken_is_told_with_its_own_cure() {
         assert!(said.contains(&taken) && said.contains(cure), "{said}");
     }
 }
+
+#[test]
+fn a_gateway_that_may_open_few_files_answers_those_who_ask_for_its_health() {
+    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let serve = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", &admin];
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 140 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kt")]).args(serve);
+    command.env("CEDARGATE_LOG", "error").env_remove("CEDARGATE_STORE").stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut gateway = Gateway { child, stdout };
+    let said = gateway.says_until("Ctrl-C");
+    let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+    // More than it may open, and none of them says anything.
+    let held: Vec<_> = (0..120).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for _ in 0..10 {
+        assert!(ask(&admin, "GET /healthz", "x-none: 1", "").starts_with("HTTP/1.1 200"));
+    }
+    drop(held);
+    assert!(chat(&address, after(&said, "demo-app "), "gpt-4o").starts_with("HTTP/1.1 200"));
+    assert_eq!(gateway.end(), Some(0));
+}

@@ -51,8 +51,10 @@ pub struct Timeouts {
     pub header: Duration,
     /// For the whole body of a request.
     pub body: Duration,
-    /// For a client that takes nothing of what is sent to it.
+    /// For a client that takes nothing of what waits for it.
     pub write: Duration,
+    /// For a client that takes a reply which the gateway makes itself, from its first byte to its last.
+    pub reply: Duration,
     /// For a connection to a provider.
     pub connect: Duration,
     /// For the head of a provider's reply.
@@ -72,7 +74,8 @@ impl Default for Timeouts {
         Self {
             header: Duration::from_secs(30),
             body: Duration::from_secs(60),
-            write: Duration::from_secs(60),
+            write: Duration::from_secs(30),
+            reply: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             // Models that think long say nothing until they have thought.
             first_byte: Duration::from_secs(600),

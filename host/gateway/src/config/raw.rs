@@ -46,6 +46,7 @@ pub(super) struct RawListener {
     pub(super) consumer_group: Option<Text>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Text>,
+    pub(super) connections_per_peer: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) routes: Vec<RawRoute>,
 }
@@ -142,6 +143,7 @@ pub(super) struct RawTimeouts {
     pub(super) header_ms: Option<Spanned<u64>>,
     pub(super) body_ms: Option<Spanned<u64>>,
     pub(super) write_ms: Option<Spanned<u64>>,
+    pub(super) reply_ms: Option<Spanned<u64>>,
     pub(super) connect_ms: Option<Spanned<u64>>,
     pub(super) first_byte_ms: Option<Spanned<u64>>,
     pub(super) idle_ms: Option<Spanned<u64>>,

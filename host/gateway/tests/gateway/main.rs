@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
 mod budgets;
 mod client;
 mod clients;
@@ -18,6 +19,7 @@ mod failing_store;
 mod faults;
 mod folders;
 mod forms;
+mod frames;
 mod headers;
 mod limits;
 mod lives;

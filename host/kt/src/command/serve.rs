@@ -1,6 +1,7 @@
 //! `kt serve`: the gateway.
 
 mod demo;
+mod descriptors;
 
 use std::fs::Permissions;
 use std::io;
@@ -111,6 +112,7 @@ impl Serve {
             return Ok(check(&config));
         }
         log(self.log_format);
+        descriptors::raise();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
         runtime.block_on(self.serve(config, overrides))
     }

@@ -47,6 +47,7 @@ impl Checker<'_, '_> {
             header_ms,
             body_ms,
             write_ms,
+            reply_ms,
             connect_ms,
             first_byte_ms,
             idle_ms,
@@ -63,6 +64,7 @@ impl Checker<'_, '_> {
             header: pick(header_ms, d.header),
             body: pick(body_ms, d.body),
             write: pick(write_ms, d.write),
+            reply: pick(reply_ms, d.reply),
             connect: pick(connect_ms, d.connect),
             first_byte: pick(first_byte_ms, d.first_byte),
             idle: pick(idle_ms, d.idle),
@@ -81,6 +83,6 @@ impl Checker<'_, '_> {
     }
 }
 
-fn small(value: u64) -> u32 {
+pub(super) fn small(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

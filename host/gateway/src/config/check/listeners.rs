@@ -6,13 +6,14 @@ use cedargate_http::route::PathPrefix;
 use ipnet::IpNet;
 
 use super::Checker;
+use super::bounds::small;
 use crate::config::raw::{RawListener, RawRoute, Text};
-use crate::config::{Listener, Route};
+use crate::config::{DEFAULT_CONNECTIONS_PER_PEER, Listener, Route};
 
 impl Checker<'_, '_> {
     pub(super) fn listeners(&mut self, raw: Vec<RawListener>, others: &[Option<SocketAddr>]) -> Vec<Listener> {
         let mut listeners: Vec<Listener> = Vec::new();
-        for RawListener { address: text, consumer_group, trusted_proxies, routes } in raw {
+        for RawListener { address: text, consumer_group, trusted_proxies, connections_per_peer, routes } in raw {
             let Some(address) = self.address(&text) else { continue };
             let taken = listeners
                 .iter()
@@ -29,7 +30,9 @@ impl Checker<'_, '_> {
             let consumer_group = consumer_group.and_then(|group| self.name(&group));
             let trusted_proxies = trusted_proxies.iter().filter_map(|network| self.network(network)).collect();
             let routes = self.routes(routes);
-            listeners.push(Listener { address, consumer_group, routes, trusted_proxies });
+            let connections_per_peer = connections_per_peer
+                .map_or(DEFAULT_CONNECTIONS_PER_PEER, |count| small(self.between(&count, 0, 1_000_000)));
+            listeners.push(Listener { address, consumer_group, routes, trusted_proxies, connections_per_peer });
         }
         listeners
     }
