@@ -63,11 +63,13 @@ pub(crate) enum Over {
     Abandons,
     /// The peer has as many connections as it may.
     PeerLimit,
+    /// A request can be read in more than one way.
+    Malformed,
 }
 
 impl Over {
     /// Each, in the order of their numbers.
-    pub(crate) const ALL: [Self; 4] = [Self::Idle, Self::Stalled, Self::Abandons, Self::PeerLimit];
+    pub(crate) const ALL: [Self; 5] = [Self::Idle, Self::Stalled, Self::Abandons, Self::PeerLimit, Self::Malformed];
 
     /// What it is called where it is counted.
     pub(crate) const fn label(self) -> &'static str {
@@ -76,6 +78,7 @@ impl Over {
             Self::Stalled => "stalled",
             Self::Abandons => "abandons",
             Self::PeerLimit => "peer_limit",
+            Self::Malformed => "malformed",
         }
     }
 }

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use cedargate_http::reply::{self, Caller, Invalid, Refusal, Rejection, RequestId};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -17,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::activity::{Activity, Exchange, Patience, Verdict};
 use crate::body::ReplyBody;
+use crate::checked::CheckedIo;
 use crate::config::{Limits, Timeouts};
 use crate::gateway::Gateway;
 use crate::handle::Origin;
@@ -48,7 +51,8 @@ impl Connection {
         }
         let patience = Patience::of(&timeouts);
         let activity = Arc::new(Activity::new(patience));
-        let io = TokioIo::new(NotedIo::new(stream, Arc::clone(&activity)));
+        let io = NotedIo::new(stream, Arc::clone(&activity));
+        let io = CheckedIo::new(io, Arc::clone(&gateway), limits.header_bytes);
         let builder = builder(&limits, &activity);
         let service = service_fn(|request| {
             let exchange = activity.begin(&gateway);
@@ -164,9 +168,19 @@ async fn answer(
         exchange.is_whole();
     }
     let response = match role {
+        _ if has_two_lengths(request.headers()) => {
+            let caller = Caller::of(&request.into_parts().0, RequestId::fresh());
+            let refusal = Refusal::RequestInvalid(Invalid::BodyUnreadable);
+            reply::reply(&Rejection::from(refusal), &caller).map(ReplyBody::full)
+        }
         Role::Clients(listener) => gateway.handle(Origin { listener, peer: peer.ip() }, request).await,
         Role::Admin => gateway.administer(&request),
         Role::Control => gateway.control(peer.ip(), request).await,
     };
     Ok(response.map(|body| body.of(exchange)))
+}
+
+/// HTTP/2 says where a body ends; a request that says it twice besides is read otherwise by somebody.
+fn has_two_lengths(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some()
 }

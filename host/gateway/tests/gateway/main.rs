@@ -21,6 +21,7 @@ mod folders;
 mod forms;
 mod frames;
 mod headers;
+mod heads;
 mod limits;
 mod lives;
 mod models;
