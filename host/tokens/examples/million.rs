@@ -94,6 +94,7 @@ fn token(n: usize, secret: &Secret, at: cedargate::model::Timestamp) -> Token {
         revoked_at: None,
         secrets: vec![SecretVersion::first(secret.hash(), secret.public_part().to_owned(), at)],
         last_used_at: None,
+        last_refused_at: None,
         revision: 0,
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn describe(token: &Token) -> serde_json::Result<String> {
         revoked_at,
         secrets,
         last_used_at: _,
+        last_refused_at: _,
         revision: _,
     } = token;
     let (older, newer) = secrets.split_at_checked(secrets.len().saturating_sub(SECRETS_TOLD)).unwrap_or_default();
@@ -128,6 +129,7 @@ impl<'a> From<&'a SecretVersion> for DescribedSecret<'a> {
             rotation_key,
             rotated_at: _,
             last_used_at: _,
+            last_refused_at: _,
         } = secret;
         Self {
             version: *version,

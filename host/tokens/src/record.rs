@@ -10,4 +10,5 @@ pub use budget::{BudgetKey, Owner};
 pub use event::{Event, Shadow, Verdict};
 pub use filter::{EventFilter, EventFilterError};
 pub use recorder::{Recorder, RecorderOptions};
+pub(crate) use tally::DENIED;
 pub use tally::{Batch, CountKey, Counted, UsageCount};

@@ -90,8 +90,10 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
     /// Its secrets, oldest first, ended ones too.
     pub secrets: Vec<SecretVersion>,
-    /// When any of its secrets was last used.
+    /// When a request with any of its secrets was last admitted.
     pub last_used_at: Option<Timestamp>,
+    /// When a request with any of its secrets was last refused.
+    pub last_refused_at: Option<Timestamp>,
     /// Changes with every change of the token. Not with use.
     pub revision: i64,
 }
@@ -130,6 +132,16 @@ impl Token {
             };
         }
         best
+    }
+
+    /// The state of one of its secrets: what holds of the token as a whole holds of each.
+    #[must_use]
+    pub fn secret_status(&self, version: &SecretVersion, at: Timestamp) -> Status {
+        match (version.status(at), self.status(at)) {
+            (ended @ (Status::Revoked | Status::Expired), _) => ended,
+            (_, whole @ (Status::Revoked | Status::Expired | Status::Disabled)) => whole,
+            (own, Status::Active | Status::InGrace) => own,
+        }
     }
 
     /// Whether the token was neither revoked nor has expired, so that its name is taken. It may be off, or without a

@@ -4,7 +4,7 @@ use std::time::Duration;
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
     BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Selector, Shadow, SqliteOptions, SqliteStore,
-    Store, Unit, Verdict, Window,
+    Status, Store, Unit, Verdict, Window,
 };
 
 use crate::stage::{Stage, later};
@@ -171,9 +171,38 @@ async fn last_use_is_known_by_secret() {
     recorder.flush().await.unwrap();
     let token = stage.tokens.find(&app).await.unwrap();
     assert_eq!((token.last_used_at, token.secrets[0].last_used_at), (Some(at), Some(at)));
+    // What was refused is no use.
+    let mut refused = denied(&stage, 2);
+    refused.token_id = Some(token.id.as_str().into());
+    let refused_at = refused.time;
+    recorder.record(refused);
+    recorder.flush().await.unwrap();
+    let token = stage.tokens.find(&app).await.unwrap();
+    assert_eq!((token.last_used_at, token.last_refused_at), (Some(at), Some(refused_at)));
+    assert_eq!((token.secrets[0].last_used_at, token.secrets[0].last_refused_at), (Some(at), Some(refused_at)));
     // Use is not a change: neither of the token nor of what the log says.
     assert_eq!(token.revision, 1);
     assert!(stage.tokens.audit_verify(None).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn what_holds_of_a_token_holds_of_its_secrets() {
+    let stage = Stage::new().await;
+    stage.create("app").await;
+    let app = Selector::Name("app".to_owned());
+    let statuses = async || {
+        let token = stage.tokens.find(&app).await.unwrap();
+        let at = stage.clock.now();
+        token.secrets.iter().map(|secret| token.secret_status(secret, at)).collect::<Vec<_>>()
+    };
+    stage.tokens.rotate(&app, &cedargate_tokens::Rotation::default()).await.unwrap();
+    assert_eq!(statuses().await, [Status::InGrace, Status::Active]);
+    stage.tokens.disable(&app).await.unwrap();
+    assert_eq!(statuses().await, [Status::Disabled, Status::Disabled]);
+    stage.tokens.revoke(&app, Some(1)).await.unwrap();
+    assert_eq!(statuses().await, [Status::Revoked, Status::Disabled]);
+    stage.tokens.revoke(&app, None).await.unwrap();
+    assert_eq!(statuses().await, [Status::Revoked, Status::Revoked]);
 }
 
 #[tokio::test]

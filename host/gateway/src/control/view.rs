@@ -1,7 +1,7 @@
 //! Tokens as the control plane shows them: everything but their secrets.
 
 use cedargate::model::Timestamp;
-use cedargate_tokens::Token;
+use cedargate_tokens::{SecretVersion, Token};
 use serde_json::{Map, Value, json};
 
 use super::ask::{Created, Rotated};
@@ -55,6 +55,7 @@ pub(super) fn token(token: &Token, at: Timestamp) -> Value {
     set("not_before", time(token.grant.not_before));
     set("expires_at", time(token.grant.expires_at));
     set("last_used_at", time(token.last_used_at));
+    set("last_refused_at", time(token.last_refused_at));
     set("org_id", text(&token.grant.org_id));
     set("team_id", text(&token.grant.team_id));
     set("gateway_id", text(&bindings.gateway_id));
@@ -65,5 +66,28 @@ pub(super) fn token(token: &Token, at: Timestamp) -> Value {
     set("networks", bindings.networks.clone().map(Value::from));
     let budgets: Vec<String> = token.allowances.iter().map(ToString::to_string).collect();
     set("budgets", (!budgets.is_empty()).then(|| budgets.into()));
+    set("secrets", Some(token.secrets.iter().map(|version| secret(token, version, at)).collect()));
+    Value::Object(fields)
+}
+
+/// One secret of a token, by what may be shown of it.
+fn secret(token: &Token, version: &SecretVersion, at: Timestamp) -> Value {
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set("version", version.version.into());
+    set("key", version.public_part.as_str().into());
+    set("status", token.secret_status(version, at).name().into());
+    let times = [
+        ("created_at", Some(version.created_at)),
+        ("grace_until", version.grace_until),
+        ("revoked_at", version.revoked_at),
+        ("last_used_at", version.last_used_at),
+        ("last_refused_at", version.last_refused_at),
+    ];
+    for (name, time) in times {
+        if let Some(time) = time {
+            set(name, time.to_string().into());
+        }
+    }
     Value::Object(fields)
 }

@@ -18,6 +18,8 @@ pub(crate) struct Shown<'a> {
     created_at: String,
     expires_at: Option<String>,
     last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_refused_at: Option<String>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_models: Option<&'a [String]>,
@@ -55,7 +57,11 @@ struct ShownSecret<'a> {
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     grace_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
     last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_refused_at: Option<String>,
 }
 
 impl<'a> Shown<'a> {
@@ -68,6 +74,7 @@ impl<'a> Shown<'a> {
             created_at: seconds(token.created_at),
             expires_at: grant.expires_at.map(seconds),
             last_used_at: token.last_used_at.map(seconds),
+            last_refused_at: token.last_refused_at.map(seconds),
             status: token.status(at).name(),
             allowed_models: bindings.models.as_deref(),
             allowed_providers: bindings.providers.as_deref(),
@@ -83,20 +90,22 @@ impl<'a> Shown<'a> {
             id: &token.id,
             purpose: &grant.purpose,
             principal_type: &grant.principal_type,
-            secrets: token.secrets.iter().map(|secret| ShownSecret::new(secret, at)).collect(),
+            secrets: token.secrets.iter().map(|secret| ShownSecret::new(token, secret, at)).collect(),
         }
     }
 }
 
 impl<'a> ShownSecret<'a> {
-    fn new(secret: &'a SecretVersion, at: Timestamp) -> Self {
+    fn new(token: &Token, secret: &'a SecretVersion, at: Timestamp) -> Self {
         Self {
             version: secret.version,
             key: &secret.public_part,
-            status: secret.status(at).name(),
+            status: token.secret_status(secret, at).name(),
             created_at: seconds(secret.created_at),
             grace_until: secret.grace_until.map(seconds),
+            revoked_at: secret.revoked_at.map(seconds),
             last_used_at: secret.last_used_at.map(seconds),
+            last_refused_at: secret.last_refused_at.map(seconds),
         }
     }
 }

@@ -129,6 +129,7 @@ impl Tokens {
             revoked_at: None,
             secrets,
             last_used_at: None,
+            last_refused_at: None,
             revision: 0,
         };
         self.rules.check(&token, None, at)?;

@@ -6,7 +6,7 @@ use cedargate::model::Timestamp;
 
 use crate::token::Token;
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "name",
     "id",
     "type",
@@ -25,6 +25,7 @@ const COLUMNS: [&str; 19] = [
     "not_before",
     "expires_at",
     "last_used_at",
+    "last_refused_at",
     "description",
 ];
 
@@ -61,6 +62,7 @@ pub fn csv_row(token: &Token, at: Timestamp) -> String {
         time(token.grant.not_before),
         time(token.grant.expires_at),
         time(token.last_used_at),
+        time(token.last_refused_at),
         text(&token.description),
     ];
     cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",")

@@ -11,7 +11,7 @@ use crate::token::Window;
 
 /// What denied requests are counted under in place of their model: a client may ask for any name, and each would
 /// be another counter.
-const DENIED: &str = "(denied)";
+pub(crate) const DENIED: &str = "(denied)";
 
 /// What requests without a model are counted under.
 const NO_MODEL: &str = "(none)";
@@ -61,7 +61,7 @@ impl UsageCount {
 pub struct Counted {
     /// The counts.
     pub usage: UsageCount,
-    /// When the secret was last used for it.
+    /// When the secret was last presented for it.
     pub last: Timestamp,
 }
 

@@ -28,8 +28,10 @@ pub struct SecretVersion {
     pub rotation_key: Option<String>,
     /// When the rotation with that key was first asked for.
     pub rotated_at: Option<Timestamp>,
-    /// When it was last used.
+    /// When a request with it was last admitted.
     pub last_used_at: Option<Timestamp>,
+    /// When a request with it was last refused.
+    pub last_refused_at: Option<Timestamp>,
 }
 
 impl SecretVersion {
@@ -46,10 +48,12 @@ impl SecretVersion {
             rotation_key: None,
             rotated_at: None,
             last_used_at: None,
+            last_refused_at: None,
         }
     }
 
-    /// The state of this secret, as far as it does not depend on the token.
+    /// The state of this secret, as far as it does not depend on the token:
+    /// [`Token::secret_status`](super::Token::secret_status) says the whole.
     #[must_use]
     pub fn status(&self, at: Timestamp) -> Status {
         match (self.revoked_at, self.grace_until) {

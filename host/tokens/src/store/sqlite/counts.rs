@@ -14,7 +14,7 @@ use sqlx::{Row, query, query_scalar};
 use super::failure::Failure;
 use super::rows::Insert;
 use super::{SqliteStore, stored};
-use crate::record::{Batch, UsageCount};
+use crate::record::{Batch, DENIED, UsageCount};
 use crate::store::StoreError;
 
 /// Batches whose counts wait at most: some ten seconds.
@@ -34,8 +34,10 @@ static USAGE: LazyLock<Insert> = LazyLock::new(|| {
 static LAST_USE: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
         "last_use",
-        &["token_id", "version", "at"],
-        "ON CONFLICT (token_id, version) DO UPDATE SET at = max(at, excluded.at)",
+        &["token_id", "version", "at", "refused_at"],
+        // Whichever is there, where one of the two is not.
+        "ON CONFLICT (token_id, version) DO UPDATE SET at = coalesce(max(at, excluded.at), at, excluded.at), \
+           refused_at = coalesce(max(refused_at, excluded.refused_at), refused_at, excluded.refused_at)",
     )
 });
 
@@ -53,6 +55,13 @@ struct Place<'a>(i64, #[serde(borrow)] Cow<'a, str>);
 
 /// Requests, errors, tokens in and out, cost.
 type Numbers = [u64; 5];
+
+/// When a secret was last used, and when it was last refused.
+#[derive(Default)]
+struct LastUse {
+    admitted: Option<i64>,
+    refused: Option<i64>,
+}
 
 /// Leaves the counts of a batch, and adds what waits to its rows where enough of it does.
 pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Failure> {
@@ -101,10 +110,14 @@ async fn settle(connection: &mut SqliteConnection) -> Result<(), Failure> {
         let read = read.inspect_err(|error| tracing::error!(%error, "counts in the token store cannot be read"));
         for Waiting(Secret(token_id, version, at), Place(hour, model), numbers) in read.unwrap_or_default() {
             let [requests, errors, tokens_in, tokens_out, cost_nanos] = numbers;
-            let counts: &mut UsageCount = usage.entry((token_id.clone(), hour, model)).or_default();
-            counts.add(&UsageCount { requests, errors, tokens_in, tokens_out, cost_nanos });
-            let last = last_use.entry((token_id, version)).or_insert(at);
-            *last = at.max(*last);
+            let last: &mut LastUse = last_use.entry((token_id.clone(), version)).or_default();
+            let last = if model == DENIED { &mut last.refused } else { &mut last.admitted };
+            *last = (*last).max(Some(at));
+            // A use that is noted before its reply has ended is counted when it has.
+            if numbers != Numbers::default() {
+                let counts: &mut UsageCount = usage.entry((token_id, hour, model)).or_default();
+                counts.add(&UsageCount { requests, errors, tokens_in, tokens_out, cost_nanos });
+            }
         }
     }
     // In the order of the tables, in which it costs least.
@@ -122,8 +135,8 @@ async fn settle(connection: &mut SqliteConnection) -> Result<(), Failure> {
         })
         .await?;
     LAST_USE
-        .run(&mut *connection, Vec::from_iter(&last_use), |query, ((token_id, version), at)| {
-            query.bind(&**token_id).bind(version).bind(at)
+        .run(&mut *connection, Vec::from_iter(&last_use), |query, ((token_id, version), last)| {
+            query.bind(&**token_id).bind(version).bind(last.admitted).bind(last.refused)
         })
         .await?;
     query("DELETE FROM waiting_counts").execute(connection).await?;

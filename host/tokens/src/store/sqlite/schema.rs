@@ -10,11 +10,12 @@ use crate::store::StoreError;
 
 /// What brings a file from one format to the next, in order; each says at its end which format it made. Released
 /// ones never change.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/1.sql"),
     include_str!("../../../migrations/2.sql"),
     include_str!("../../../migrations/3.sql"),
     include_str!("../../../migrations/4.sql"),
+    include_str!("../../../migrations/5.sql"),
 ];
 
 /// Marks the file as ours: `CGTK`.
@@ -94,7 +95,7 @@ mod tests {
     use crate::store::{RecordStore, SqliteOptions};
 
     #[tokio::test]
-    async fn events_of_the_first_format_are_still_there() {
+    async fn what_the_first_format_held_is_still_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.db");
         let connect = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
@@ -107,6 +108,7 @@ mod tests {
             (8, 'req_2', -1, NULL, NULL, NULL, NULL, 'models.list', NULL, NULL, 'deny', 401, 'token_unknown', NULL, NULL,
              9007199254740992, NULL, NULL, NULL, NULL, 0)"#;
         raw_sql(rows).execute(&mut connection).await.unwrap();
+        raw_sql("INSERT INTO last_use VALUES ('tok_a', 2, 17)").execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
 
@@ -125,6 +127,10 @@ mod tests {
         );
         let flipped = EventFilter { would_flip: Some(true), ..EventFilter::default() };
         assert_eq!(store.events(&flipped, None, 10).await.unwrap(), events[..1]);
+        let Ok(reader) = store.reader() else { panic!("the store is where it was") };
+        let used: (i64, Option<i64>) =
+            sqlx::query_as("SELECT at, refused_at FROM last_use WHERE version = 2").fetch_one(reader).await.unwrap();
+        assert_eq!(used, (17, None));
         store.close().await;
     }
 }

@@ -18,7 +18,7 @@ const TOKEN_BY_ID: &str = "SELECT * FROM tokens WHERE id = ?";
 
 /// Who reads secrets of many tokens at once wants one statement for them: the tokens with numbers in a range.
 const SECRETS_IN_RANGE: &str = "\
-    SELECT s.*, u.at AS used_at, t.id AS token_id FROM tokens t \
+    SELECT s.*, u.at AS used_at, u.refused_at, t.id AS token_id FROM tokens t \
     JOIN secrets s ON s.token = t.number \
     LEFT JOIN last_use u ON u.token_id = t.id AND u.version = s.version \
     WHERE t.number BETWEEN ? AND ? ORDER BY s.token, s.version";
@@ -228,6 +228,7 @@ fn token(row: &SqliteRow, secrets: Vec<SecretVersion>) -> Result<Token> {
         disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(time),
         revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(time),
         last_used_at: secrets.iter().filter_map(|secret| secret.last_used_at).max(),
+        last_refused_at: secrets.iter().filter_map(|secret| secret.last_refused_at).max(),
         secrets,
         revision: row.try_get("revision")?,
     })
@@ -244,6 +245,7 @@ fn secret(row: &SqliteRow) -> Result<SecretVersion> {
         rotation_key: row.try_get("rotation_key")?,
         rotated_at: row.try_get::<Option<i64>, _>("rotated_at")?.map(time),
         last_used_at: row.try_get::<Option<i64>, _>("used_at")?.map(time),
+        last_refused_at: row.try_get::<Option<i64>, _>("refused_at")?.map(time),
     })
 }
 
