@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use cedargate::model::Request as Facts;
 use cedargate_http::reply::{self, Caller, Refusal, Rejection, RequestId, Unavailable};
-use cedargate_tokens::{Actor, Event, Rules, Selector, Tokens, Verdict};
+use cedargate_tokens::{Actor, Event, Rules, Selector, TokenError, Tokens, Verdict};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -77,6 +77,10 @@ impl Gateway {
         facts.target = asked.target();
         let decided = self.decide_control(&identity.who, &facts, caller, started);
         decided.map_err(Failure::Rejected)?;
+        if matches!(&asked, Asked::Rotate(_, rotation) if rotation.idempotency_key.is_some()) {
+            // Whether the secret of an earlier call was used here a moment ago may not be written yet.
+            self.recorder.flush().await.map_err(TokenError::from)?;
+        }
         perform(&tokens, asked).await
     }
 

@@ -24,6 +24,7 @@ use crate::forward::{Call, outbound_headers};
 use crate::gateway::Gateway;
 use crate::identify::{Identity, Who};
 use crate::live::Live;
+use crate::principals::Principals;
 use crate::receive::receive;
 use crate::story::Story;
 
@@ -165,6 +166,11 @@ impl Gateway {
             story.is_shadowed(facts.requests(asked));
         }
         let admission = admit::settle(asked, judged)?;
+        if let Some(entry) = &who.entry
+            && Principals::is_first_use(entry)
+        {
+            self.recorder.note_use(entry.token_id(), entry.secret_version(), at);
+        }
         Ok((admission, reservation))
     }
 

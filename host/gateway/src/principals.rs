@@ -15,6 +15,15 @@ pub(crate) struct Slot {
     prepared: ArcSwapOption<Prepared>,
     /// Set with every use, cleared by whoever looks for something to drop.
     used: AtomicBool,
+    /// Set once the recorder knows that the secret is in use.
+    noted: AtomicBool,
+}
+
+impl Slot {
+    /// Whether this is the first time that anybody asks this.
+    fn is_first(&self) -> bool {
+        !self.noted.load(Ordering::Relaxed) && !self.noted.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// A principal, with the profile that it was made from, and what is told of it.
@@ -82,6 +91,12 @@ impl Principals {
             return Some(prepared);
         }
         self.prepare(entry, slot)
+    }
+
+    /// Whether the secret of this entry is admitted for the first time since the token was changed, as far as this
+    /// process knows.
+    pub(crate) fn is_first_use(entry: &Entry<Slot>) -> bool {
+        entry.prepared(|_| Err(())).is_ok_and(Slot::is_first)
     }
 
     fn prepare(&self, entry: &Arc<Entry<Slot>>, slot: &Slot) -> Option<Arc<Prepared>> {

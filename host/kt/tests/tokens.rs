@@ -212,6 +212,49 @@ fn a_token_is_inspected_and_asked_what_it_can() {
 }
 
 #[test]
+fn of_eight_rotations_at_once_one_prints_a_key_that_lives() {
+    let desk = Desk::new();
+    desk.data(&["tokens", "create", "--type", "access", "--name", "app"]);
+    let rotate = ["tokens", "rotate", "--name", "app", "--idempotency-key", "build-7", "--output", "json"];
+    let calls: Vec<_> = (0..8).map(|_| desk.command(env!("CARGO_BIN_EXE_kt")).args(rotate).spawn().unwrap()).collect();
+    let mut printed = Vec::new();
+    for call in calls {
+        let output = call.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        if output.status.success() {
+            printed.push(serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap());
+        } else {
+            assert!(
+                output.stdout.is_empty() && told.contains("has just made secret 2, and nothing was changed"),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!(printed.len(), 1);
+    let inspect =
+        || serde_json::from_str::<serde_json::Value>(&desk.data(&["tokens", "inspect", "--name", "app"])).unwrap();
+    let secret = &inspect()["secrets"][1];
+    assert_eq!((&secret["version"], &secret["status"]), (&printed[0]["version"], &"active".into()));
+    assert!(printed[0]["key"].as_str().unwrap().starts_with(secret["key"].as_str().unwrap()));
+
+    // The job is run again after its deploy: the key that it put into production stays.
+    let mut event = Event::new("req_1", "2026-01-01T00:00:00Z".parse().unwrap(), "chat.completions", Verdict::Allow);
+    event.token_id = Some(printed[0]["id"].as_str().unwrap().into());
+    event.secret_version = Some(2);
+    desk.record(vec![event]);
+    let before = inspect();
+    let again = desk.kt(&rotate);
+    let told = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(again.status.code(), Some(2), "{told}");
+    assert!(again.stdout.is_empty() && told.contains("it is in use, and nothing was changed"), "{told}");
+    assert_eq!(inspect(), before);
+    desk.data(&["tokens", "revoke", "--name", "app"]);
+    let ended = inspect();
+    let statuses: Vec<_> = ended["secrets"].as_array().unwrap().iter().map(|secret| &secret["status"]).collect();
+    assert_eq!(statuses, ["revoked", "revoked"]);
+}
+
+#[test]
 fn a_token_is_changed_and_ended() {
     let desk = Desk::new();
     for name in ["app", "ci-1", "ci-2", "dev-prototyping"] {

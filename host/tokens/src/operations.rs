@@ -29,7 +29,7 @@ pub use edit::{Edit, Update};
 pub use export::{csv_cell, csv_header, csv_row};
 pub use mistake::TokenError;
 pub use revoke::{BULK_MAX, Choice};
-pub use rotate::{GRACE_DEFAULT, GRACE_MAX, Rotated, Rotation};
+pub use rotate::{GRACE_DEFAULT, GRACE_MAX, REPEAT_AFTER, Rotated, Rotation};
 pub(crate) use verify::verify;
 
 /// How often a change is tried where somebody else changes the same token.

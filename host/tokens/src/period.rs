@@ -24,6 +24,12 @@ pub struct Period {
 const UNITS: [(char, u64); 5] = [('w', 7 * 86_400), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 impl Period {
+    /// A period of this many seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u32) -> Self {
+        Self { seconds: seconds as u64 }
+    }
+
     /// A period of this many hours.
     #[must_use]
     pub const fn hours(hours: u32) -> Self {

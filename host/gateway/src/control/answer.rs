@@ -1,8 +1,8 @@
 //! What the control plane answers.
 
 use cedargate_http::reply::{Caller, Refusal, Rejection, Unavailable};
-use cedargate_tokens::{StoreError, TokenError};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use cedargate_tokens::{Period, REPEAT_AFTER, StoreError, TokenError};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ use crate::body::ReplyBody;
 pub(super) struct Answer {
     status: StatusCode,
     body: Value,
+    /// When another try may do better.
+    retry_after: Option<Period>,
 }
 
 /// Why nothing was done.
@@ -26,7 +28,7 @@ pub(super) enum Failure {
 
 impl Answer {
     pub(super) fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body }
+        Self { status, body, retry_after: None }
     }
 
     fn mistake(status: StatusCode, code: &str, message: &str) -> Self {
@@ -41,6 +43,9 @@ impl Answer {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // An answer may hold a secret, which is shown once.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, wait.duration().as_secs().into());
+        }
         headers.insert(caller.request_id_header(), caller.request_id().header());
         response
     }
@@ -68,6 +73,8 @@ impl From<TokenError> for Failure {
             TokenError::Expired(_) => (StatusCode::CONFLICT, "token_expired"),
             TokenError::TooManySecrets { .. } => (StatusCode::CONFLICT, "too_many_secrets"),
             TokenError::RotationKeyUsed { .. } => (StatusCode::CONFLICT, "idempotency_key_used"),
+            TokenError::RotatedSecretUsed { .. } => (StatusCode::CONFLICT, "rotated_key_in_use"),
+            TokenError::RotationUnderWay { .. } => (StatusCode::CONFLICT, "rotation_under_way"),
             TokenError::Store(StoreError::Conflict) => (StatusCode::CONFLICT, "conflict"),
             TokenError::Store(_) | TokenError::Generate(_) => {
                 tracing::error!(%error, "a token cannot be changed");
@@ -75,6 +82,10 @@ impl From<TokenError> for Failure {
             }
             _ => (StatusCode::BAD_REQUEST, "request_invalid"),
         };
-        Self::Answered(Answer::mistake(status, code, &error.to_string()))
+        let retry_after = match error {
+            TokenError::RotationUnderWay { .. } => Some(REPEAT_AFTER),
+            _ => None,
+        };
+        Self::Answered(Answer { retry_after, ..Answer::mistake(status, code, &error.to_string()) })
     }
 }

@@ -1,10 +1,14 @@
 //! Tokens over HTTP, as far as the policies let each caller.
 
+use std::sync::Arc;
+
 use cedargate_tokens::Grant;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::client::{Client, Reply};
+use crate::provider::{self, Provider};
 use crate::world::World;
 
 const CONTROL: &str = "[control]\naddress = \"127.0.0.1:0\"\n[tokens]\nexpires_in_max = \"90d\"\n";
@@ -127,4 +131,103 @@ async fn mistakes_are_said_with_their_cure() {
         assert_eq!(reply.status.as_u16(), status, "{body}: {}", reply.text());
         assert_eq!(reply.json()["error"]["code"], code, "{body}: {}", reply.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_rotation_leaves_a_key_in_use_alone() {
+    let plane = Plane::new().await;
+    let admin = plane.integration("ci", &["tokens.*"], None).await;
+    let token = plane.world.token("app", |_| {}).await.token;
+    let path = format!("/v1/tokens/{}/rotate", token.id);
+    let rotation = json!({"grace": "1h", "idempotency_key": "deploy-17"});
+    let first = plane.send(Method::POST, &path, &admin, &rotation).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text());
+    let key = first.json()["key"].as_str().unwrap().to_owned();
+
+    let at_once = plane.send(Method::POST, &path, &admin, &rotation).await;
+    assert_eq!((at_once.status, at_once.header("retry-after")), (StatusCode::CONFLICT, Some("5")));
+    assert_eq!(at_once.json()["error"]["code"], "rotation_under_way");
+
+    // Its use is not written yet, but for this call.
+    assert_eq!(plane.world.client.chat(&key, "gpt-4o").await.status, StatusCode::OK);
+    let again = plane.send(Method::POST, &path, &admin, &rotation).await;
+    assert_eq!((again.status, again.header("retry-after")), (StatusCode::CONFLICT, None));
+    assert_eq!(again.json()["error"]["code"], "rotated_key_in_use");
+    assert!(again.json()["error"]["message"].as_str().unwrap().contains("nothing was changed"), "{}", again.text());
+    assert_eq!(plane.world.client.chat(&key, "gpt-4o").await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_first_reply_has_not_ended_is_in_use() {
+    let provider = Provider::doing(|mut stream, _| async move {
+        stream
+            .write_all(format!("{}{}", provider::STREAM_HEAD, provider::chunk("data: {}\n\n")).as_bytes())
+            .await
+            .unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let world = World::with(&format!("{CONTROL}{}", provider::tables(&provider))).await;
+    let client = Client::new(world.running.control_address().unwrap());
+    let plane = Plane { world, client };
+    let admin = plane.integration("ci", &["tokens.*"], None).await;
+    let token = plane.world.token("app", |_| {}).await.token;
+    let path = format!("/v1/tokens/{}/rotate", token.id);
+    let rotation = json!({"idempotency_key": "deploy-17"});
+    let key = plane.send(Method::POST, &path, &admin, &rotation).await.json()["key"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let body = json!({"model": "m", "stream": true, "messages": []}).to_string();
+    let open = plane.world.client.request(Method::POST, "/v1/chat/completions", &headers, &body);
+    let held = plane.world.client.open(open).await;
+    assert_eq!(held.status(), StatusCode::OK);
+    let again = plane.send(Method::POST, &path, &admin, &rotation).await;
+    assert_eq!(again.json()["error"]["code"], "rotated_key_in_use");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_eight_rotations_at_once_one_answers_with_a_key_that_lives() {
+    let plane = Arc::new(Plane::new().await);
+    let admin = plane.integration("ci", &["tokens.*"], None).await;
+    let token = plane.world.token("app", |_| {}).await.token;
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let (plane, admin, path) = (Arc::clone(&plane), admin.clone(), format!("/v1/tokens/{}/rotate", token.id));
+            let rotation = json!({"idempotency_key": "deploy-17"});
+            tokio::spawn(async move { plane.send(Method::POST, &path, &admin, &rotation).await })
+        })
+        .collect();
+    let mut keys = Vec::new();
+    for call in calls {
+        let reply = call.await.unwrap();
+        match reply.status {
+            StatusCode::OK => keys.push(reply.json()["key"].as_str().unwrap().to_owned()),
+            _ => assert_eq!(reply.json()["error"]["code"], "rotation_under_way", "{}", reply.text()),
+        }
+    }
+    assert_eq!(keys.len(), 1);
+    assert_eq!(plane.world.client.chat(&keys[0], "gpt-4o").await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_shown_as_they_are() {
+    let plane = Plane::new().await;
+    let admin = plane.integration("ci", &["tokens.*"], None).await;
+    let created = plane.world.token("app", |_| {}).await;
+    let path = format!("/v1/tokens/{}", created.token.id);
+    let secret = created.secret.expose();
+    assert_eq!(plane.world.client.chat(secret, "gpt-4o").await.status, StatusCode::OK);
+    let revoked = plane.send(Method::DELETE, &path, &admin, &Value::Null).await.json();
+    assert_eq!((&revoked["status"], &revoked["secrets"][0]["status"]), (&json!("revoked"), &json!("revoked")));
+    assert_eq!(plane.world.client.chat(secret, "gpt-4o").await.code(), "token_revoked");
+    plane.world.running.flush().await.unwrap();
+    let shown = plane.send(Method::GET, &path, &admin, &Value::Null).await;
+    let token = shown.json();
+    assert!(!shown.text().contains("active") && !shown.text().contains(secret), "{}", shown.text());
+    let (used, refused) = (token["last_used_at"].as_str().unwrap(), token["last_refused_at"].as_str().unwrap());
+    assert!(used < refused, "{token}");
+    assert_eq!(
+        (token["secrets"][0]["last_used_at"].as_str(), token["secrets"][0]["version"].as_u64()),
+        (Some(used), Some(1))
+    );
 }

@@ -128,6 +128,26 @@ pub enum TokenError {
         /// When it was used first.
         at: Timestamp,
     },
+    /// The secret that an earlier call with the same idempotency key made is in use.
+    #[error(
+        "secret {version}, which an earlier call with this idempotency key made, was presented at {used_at}: it is in use, and nothing was changed; take a new key for a new rotation"
+    )]
+    RotatedSecretUsed {
+        /// Which secret that is.
+        version: u32,
+        /// When it was last presented.
+        used_at: Timestamp,
+    },
+    /// Another call with the same idempotency key has just made a secret.
+    #[error(
+        "another call with this idempotency key has just made secret {version}, and nothing was changed: use its answer; if that was lost, call again at {again_at} or later"
+    )]
+    RotationUnderWay {
+        /// Which secret that is.
+        version: u32,
+        /// When to call again where its answer was lost.
+        again_at: Timestamp,
+    },
     /// The grace period is too long.
     #[error("a grace period lasts at most {max}")]
     GraceTooLong {

@@ -21,13 +21,22 @@ pub const GRACE_MAX: Period = Period::hours(90 * 24);
 /// than a lost answer.
 const REPEAT_MAX: Period = Period::hours(24);
 
+/// How old the secret of an earlier call must be before a call with the same key may put another in its place.
+///
+/// Of calls that are made at the same time, each finds those that were faster, whose answers are on their way to
+/// whoever asked: these must not end. And a gateway in another process writes about a use within a second of it
+/// ([`RecorderOptions::write_every`](crate::RecorderOptions)), so that whoever got the answer and used it is known by
+/// then. What remains: a gateway that cannot write to the store for as long as this, and a use by nobody's gateway.
+pub const REPEAT_AFTER: Period = Period::seconds(5);
+
 /// How to rotate.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// How long the old secret is accepted beside the new one; 0 ends it at once.
     pub grace: Period,
     /// Makes the call safe to repeat within a day where its answer was lost: the secret that the first call made
-    /// stops working, a new one is returned, and the old secret's grace still counts from the first call.
+    /// stops working, a new one is returned, and the old secret's grace still counts from the first call. Where that
+    /// secret was presented meanwhile, or is younger than [`REPEAT_AFTER`], nothing changes.
     pub idempotency_key: Option<String>,
 }
 
@@ -64,7 +73,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError`], among others [`TokenError::TooManySecrets`] and [`TokenError::RotationKeyUsed`].
+    /// [`TokenError`], among others [`TokenError::TooManySecrets`]; of a repeated call [`TokenError::RotationKeyUsed`],
+    /// [`TokenError::RotatedSecretUsed`] and [`TokenError::RotationUnderWay`].
     pub async fn rotate(&self, selector: &Selector, rotation: &Rotation) -> Result<Rotated, TokenError> {
         if rotation.grace > GRACE_MAX {
             return Err(TokenError::GraceTooLong { max: GRACE_MAX });
@@ -123,11 +133,18 @@ fn earlier(token: &Token, key: &str, at: Timestamp) -> Result<Option<u32>, Token
     let Some(last) = token.secrets.iter().rev().find(made) else { return Ok(None) };
     let first_at = last.rotated_at.unwrap_or(last.created_at);
     let is_current = token.current_secret().is_some_and(|current| current.version == last.version);
-    if is_current && at.saturating_since(first_at) <= REPEAT_MAX.duration() {
-        Ok(Some(last.version))
-    } else {
-        Err(TokenError::RotationKeyUsed { at: first_at })
+    if !is_current || at.saturating_since(first_at) > REPEAT_MAX.duration() {
+        return Err(TokenError::RotationKeyUsed { at: first_at });
     }
+    // A request that was refused was made by somebody who has the secret, too.
+    if let Some(used_at) = last.last_used_at.max(last.last_refused_at) {
+        return Err(TokenError::RotatedSecretUsed { version: last.version, used_at });
+    }
+    let again_at = after(last.created_at, REPEAT_AFTER);
+    if at < again_at {
+        return Err(TokenError::RotationUnderWay { version: last.version, again_at });
+    }
+    Ok(Some(last.version))
 }
 
 /// Ends the current secret after the grace period.

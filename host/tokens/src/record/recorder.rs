@@ -92,6 +92,12 @@ impl Recorder {
         }
     }
 
+    /// Notes that a secret is in use, before the reply to its first request has ended, which may take as long as it
+    /// likes: whoever rotates the token is to know. It is written with the next batch.
+    pub fn note_use(&self, token_id: &Arc<str>, version: u32, at: Timestamp) {
+        self.shared.waiting().aside.note_use(Arc::clone(token_id), version, at);
+    }
+
     /// Adds to what was spent in a window. Nothing that was spent is ever dropped.
     pub fn spend(&self, key: BudgetKey, amount: u64) {
         if amount > 0 {

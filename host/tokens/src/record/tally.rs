@@ -118,6 +118,12 @@ impl Batch {
         self.add(key, Counted { usage, last: event.time });
     }
 
+    /// Notes that a secret was used, before it is known what for.
+    pub(super) fn note_use(&mut self, token_id: Arc<str>, version: u32, at: Timestamp) {
+        let key = CountKey { token_id, version, hour: Window::Hour.start(at), model: NO_MODEL.into() };
+        self.add(key, Counted { usage: UsageCount::default(), last: at });
+    }
+
     fn add(&mut self, key: CountKey, counted: Counted) {
         self.counts.entry(key).and_modify(|other| other.add(&counted)).or_insert(counted);
     }

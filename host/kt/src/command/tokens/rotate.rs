@@ -15,7 +15,9 @@ Id, budgets and history of the token stay. Both keys are accepted until the grac
 denied with 401. At most three keys of a token are accepted at a time.
 
 With `--idempotency-key`, the command may be repeated within a day where its answer was lost: the key that the first
-call made stops working, a new one is printed, and the grace of the old one still counts from the first call.
+call made stops working, a new one is printed, and the grace of the old one still counts from the first call. Where
+that key was used meanwhile, or was made less than 5 seconds ago by a call whose answer may still be on its way, the
+command fails and changes nothing: of calls at the same time, one prints a key, and that key works.
 
 Examples:
   kt tokens rotate --name app-production
