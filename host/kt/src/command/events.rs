@@ -38,8 +38,10 @@ impl Events {
 
 const AFTER_HELP: &str = "\
 A line says when, which provider, what was asked for, whose key, which team, and what became of it. Blanks in names are
-written as `%20`, so that a name cannot pretend to be the rest of the line. `WOULD-PASS` and `WOULD-DENY` are what
-candidate policies say that are tried beside those in force.
+written as `%20`, so that a name cannot pretend to be the rest of the line. `PASS` was admitted and answered; `DENY` was
+refused, with status and code; `ADMITTED FAIL` was admitted and answered with an error: the status is the provider's, or
+the gateway's where a code stands behind it. `WOULD-PASS` and `WOULD-DENY` are what candidate policies say that are tried beside those in
+force.
 
 Examples:
   kt events tail

@@ -21,7 +21,9 @@ pub(crate) fn line(event: &Event) -> String {
     // Writing to a text does not fail.
     let _ = match (event.decision, event.code.as_deref()) {
         (Verdict::Allow, _) if event.status < 400 => write!(line, " PASS"),
-        (Verdict::Allow, _) => write!(line, " PASS {}", event.status),
+        // It was admitted, and came to nothing all the same: at its provider, or, where there is a code, at the gateway.
+        (Verdict::Allow, None) => write!(line, " ADMITTED FAIL {}", event.status),
+        (Verdict::Allow, code) => write!(line, " ADMITTED FAIL {} {}", event.status, word(code)),
         (Verdict::Deny, code) => write!(line, " DENY {} {}", event.status, word(code)),
     };
     if let Some(shadow) = event.shadow.as_ref().filter(|_| event.would_flip()) {
@@ -63,6 +65,15 @@ mod tests {
             line(&event),
             "[2024-01-15 10:30:12] INPUT openai chat/completions key:jane-vscode team:frontend PASS"
         );
+        for (status, code, end) in [
+            (302, None, "PASS"),
+            (404, None, "ADMITTED FAIL 404"),
+            (502, Some("upstream_unreachable"), "ADMITTED FAIL 502 upstream_unreachable"),
+        ] {
+            event.status = status;
+            event.code = code.map(Into::into);
+            assert!(line(&event).ends_with(&format!(" team:frontend {end}")), "{}", line(&event));
+        }
         event.token_name = Some("x team:admin PASS\n\u{2028}100%".into());
         event.decision = Verdict::Deny;
         event.status = 403;
