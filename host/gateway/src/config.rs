@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use cedargate_http::hygiene::Passing;
 use cedargate_http::route::{self, PathPrefix};
-use cedargate_tokens::{Allowance, Period};
+use cedargate_tokens::{Allowance, Period, Retention};
 use http::Uri;
 use ipnet::IpNet;
 
@@ -58,6 +58,8 @@ pub struct Config {
     pub control: Option<SocketAddr>,
     /// The longest life of a token that is made or changed.
     pub token_life_max: Option<Period>,
+    /// Which events are kept.
+    pub events: Retention,
     /// The providers, by id.
     pub providers: BTreeMap<String, Provider>,
     /// The models, in the order in which they are tried.
@@ -237,6 +239,7 @@ impl Default for Config {
             admin: Some(DEFAULT_ADMIN),
             control: None,
             token_life_max: None,
+            events: Retention::default(),
             providers: BTreeMap::from([(ECHO.to_owned(), Provider::echo())]),
             models: ["gpt-4o", "gpt-4o-mini", "o3", "claude-sonnet-4-5", "text-embedding-3-small"]
                 .into_iter()

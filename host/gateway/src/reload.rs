@@ -152,6 +152,7 @@ impl Reloader {
             tracing::info!("the configuration was read again");
         }
         let config = live.config.clone();
+        self.gateway.recorder.keep(config.events);
         self.gateway.live.store(Arc::new(live));
         // The candidates decide nothing: that they cannot be loaded is no reason to keep the rest waiting.
         self.shadow(loaded, &config).await.map_err(|error| ReloadError::Shadow(Box::new(error)))

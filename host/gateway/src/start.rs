@@ -140,7 +140,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let live = Live::new(config, keys, &listening, &merged)?;
 
     let directory = Directory::start(Arc::clone(&store), DirectoryOptions::default()).await?;
-    let recorder = Recorder::start(Arc::clone(&store), RecorderOptions::default());
+    let options = RecorderOptions { retention: live.config.events, ..RecorderOptions::default() };
+    let recorder = Recorder::start(Arc::clone(&store), options);
     let spent = store.spent(clock.now()).await?;
     let expire_after = Gateway::longest_request(&live).saturating_add(RESERVATION_SLACK);
     let recording = live.config.record.as_deref().map(Recording::start).transpose()?;

@@ -9,6 +9,6 @@ mod tally;
 pub use budget::{BudgetKey, Owner};
 pub use event::{Event, Shadow, Verdict};
 pub use filter::{EventFilter, EventFilterError};
-pub use recorder::{Recorder, RecorderOptions};
+pub use recorder::{Recorder, RecorderOptions, Retention};
 pub(crate) use tally::DENIED;
 pub use tally::{Batch, CountKey, Counted, UsageCount};

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Selector, Shadow, SqliteOptions, SqliteStore,
-    Status, Store, Unit, Verdict, Window,
+    BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Retention, Selector, Shadow, SqliteOptions,
+    SqliteStore, Status, Store, Unit, Verdict, Window,
 };
 
 use crate::stage::{Stage, later};
@@ -79,8 +79,10 @@ async fn events_come_back_as_they_were() {
 #[tokio::test]
 async fn only_so_many_events_are_kept() {
     let stage = Stage::new().await;
-    let recorder =
-        Recorder::start(Arc::clone(&stage.store), RecorderOptions { events_max: 10, ..RecorderOptions::default() });
+    let recorder = Recorder::start(
+        Arc::clone(&stage.store),
+        RecorderOptions { retention: Retention { events_max: 10, age_max: None }, ..RecorderOptions::default() },
+    );
     for n in 0..25 {
         recorder.record(event(&stage, n));
         recorder.flush().await.unwrap();
@@ -137,6 +139,31 @@ async fn counts_are_added_once_by_whoever_reads_or_writes() {
     }
     assert_eq!(seen, 39);
     other.close().await;
+}
+
+#[tokio::test]
+async fn events_that_are_too_old_are_forgotten() {
+    let stage = Stage::new().await;
+    let recorder = recorder(&stage);
+    let ago = |seconds: i64| Event { time: later(stage.clock.now(), -seconds), ..event(&stage, 1) };
+    let kept = async || stage.store.events(&EventFilter::default(), None, 100).await.unwrap().len();
+    for seconds in [90_000, 80_000, 4_000, 3_000] {
+        recorder.record(ago(seconds));
+    }
+    recorder.flush().await.unwrap();
+    assert_eq!(kept().await, 4);
+    recorder.keep(Retention { age_max: Some("1d".parse().unwrap()), ..Retention::default() });
+    recorder.record(ago(5));
+    recorder.flush().await.unwrap();
+    assert_eq!(kept().await, 4);
+    // Where nothing happens, a recorder that starts looks at them.
+    let retention = Retention { age_max: Some("1h".parse().unwrap()), ..Retention::default() };
+    let another =
+        Recorder::start(Arc::clone(&stage.store), RecorderOptions { retention, ..RecorderOptions::default() });
+    another.flush().await.unwrap();
+    crate::stage::until("the old ones are gone", async || kept().await == 2).await;
+    let usage = stage.store.usage("tok_a", Timestamp::from_millis(0)).await.unwrap();
+    assert_eq!(usage[0].1.requests, 5, "what was counted stays counted");
 }
 
 #[tokio::test]

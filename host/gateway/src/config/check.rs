@@ -48,6 +48,7 @@ impl Checker<'_, '_> {
             admin,
             control,
             tokens,
+            events,
             providers,
             models,
             aliases,
@@ -61,6 +62,7 @@ impl Checker<'_, '_> {
         let admin = self.admin(admin);
         let control = control.and_then(|control| self.address(&control.address));
         let token_life_max = tokens.expires_in_max.and_then(|period| self.period(&period));
+        let events = self.events(&events);
         let listeners =
             if listeners.is_empty() { default.listeners } else { self.listeners(listeners, &[admin, control]) };
         let (providers, models) = if providers.is_empty() && models.is_empty() {
@@ -83,6 +85,7 @@ impl Checker<'_, '_> {
             admin,
             control,
             token_life_max,
+            events,
             providers,
             models,
             aliases,

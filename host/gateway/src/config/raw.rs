@@ -26,6 +26,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) tokens: RawTokens,
     #[serde(default)]
+    pub(super) events: RawEvents,
+    #[serde(default)]
     pub(super) providers: BTreeMap<Text, Spanned<RawProvider>>,
     #[serde(default)]
     pub(super) models: Vec<RawModel>,
@@ -75,6 +77,13 @@ pub(super) struct RawControl {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTokens {
     pub(super) expires_in_max: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEvents {
+    pub(super) keep: Option<Spanned<u64>>,
+    pub(super) keep_for: Option<Text>,
 }
 
 #[derive(Deserialize)]

@@ -11,10 +11,14 @@ use tokio::time::MissedTickBehavior;
 use super::budget::BudgetKey;
 use super::event::Event;
 use super::tally::Batch;
+use crate::period::Period;
 use crate::store::{Store, StoreError};
 
 /// Between two times at which what is old is made smaller.
 const TIDY_EVERY: Duration = Duration::from_secs(86_400);
+
+/// Between two times at which events that are too old are forgotten where nothing else is written.
+const AGE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How a recorder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +27,30 @@ pub struct RecorderOptions {
     pub write_every: Duration,
     /// How many events may wait. Beyond that they are counted and dropped.
     pub queue_max: usize,
-    /// How many events are kept. The oldest go first.
+    /// Which events are kept.
+    pub retention: Retention,
+}
+
+/// Which events are kept. The oldest go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How many.
     pub events_max: u64,
+    /// For how long at most; absent: for as long as there is room among the others.
+    pub age_max: Option<Period>,
+}
+
+impl Default for Retention {
+    /// One million, however old.
+    fn default() -> Self {
+        Self { events_max: 1_000_000, age_max: None }
+    }
 }
 
 impl Default for RecorderOptions {
-    /// Every 750 ms, up to 65,536 waiting, one million kept.
+    /// Every 750 ms, up to 65,536 waiting.
     fn default() -> Self {
-        Self { write_every: Duration::from_millis(750), queue_max: 65_536, events_max: 1_000_000 }
+        Self { write_every: Duration::from_millis(750), queue_max: 65_536, retention: Retention::default() }
     }
 }
 
@@ -60,6 +80,7 @@ struct Waiting {
     events: Vec<Event>,
     /// Counts of events that found the queue full, and what was spent.
     aside: Batch,
+    retention: Retention,
 }
 
 impl Recorder {
@@ -68,17 +89,23 @@ impl Recorder {
     pub fn start(store: Arc<dyn Store>, options: RecorderOptions) -> Self {
         let (flushes, asked) = mpsc::channel(1);
         let queue_max = options.queue_max.max(1);
-        let shared = Arc::new(Shared { waiting: Mutex::default(), queue_max, dropped: AtomicU64::new(0) });
+        let waiting = Waiting { retention: options.retention, ..Waiting::default() };
+        let shared = Arc::new(Shared { waiting: Mutex::new(waiting), queue_max, dropped: AtomicU64::new(0) });
         let writer = Writer {
             store,
             asked,
             shared: Arc::clone(&shared),
             taken: Vec::new(),
-            batch: Batch { events_max: options.events_max, ..Batch::default() },
+            batch: Batch::default(),
             failing: false,
         };
         tokio::spawn(writer.run(options.write_every));
         Self { shared, flushes }
+    }
+
+    /// Keeps these events from now on.
+    pub fn keep(&self, retention: Retention) {
+        self.shared.waiting().retention = retention;
     }
 
     /// Records a decision. Where too many are waiting, the event itself is dropped, and still counted.
@@ -147,10 +174,16 @@ impl Writer {
     async fn run(mut self, write_every: Duration) {
         let mut ticks = tokio::time::interval(write_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut hours = tokio::time::interval(AGE_EVERY);
+        hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut days = tokio::time::interval(TIDY_EVERY);
         days.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = hours.tick() => {
+                    // A failure is said once, and the batch is kept. Where nothing happens, events grow old all the same.
+                    let _ = self.write(true).await;
+                }
                 _ = days.tick() => {
                     if let Err(error) = self.store.tidy(Timestamp::now()).await {
                         tracing::warn!(%error, "old counts stay as they are until tomorrow");
@@ -158,10 +191,10 @@ impl Writer {
                 }
                 _ = ticks.tick() => {
                     // A failure is said once, and the batch is kept.
-                    let _ = self.write().await;
+                    let _ = self.write(false).await;
                 }
                 asked = self.asked.recv() => {
-                    let written = self.write().await;
+                    let written = self.write(false).await;
                     match asked {
                         // Whoever asked may have stopped waiting.
                         Some(flush) => drop(flush.send(written)),
@@ -178,6 +211,10 @@ impl Writer {
             let mut waiting = self.shared.waiting();
             std::mem::swap(&mut self.taken, &mut waiting.events);
             self.batch.add_counts(&mut waiting.aside);
+            let Retention { events_max, age_max } = waiting.retention;
+            self.batch.events_max = events_max;
+            let since = |age: Period| Timestamp::now().as_millis().saturating_sub(age.millis());
+            self.batch.events_since = age_max.map(|age| Timestamp::from_millis(since(age)));
         }
         for event in self.taken.drain(..) {
             self.batch.count(&event);
@@ -189,9 +226,10 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self) -> Result<(), StoreError> {
+    /// Writes what was recorded; with `ageing`, forgets what is too old even where nothing was.
+    async fn write(&mut self, ageing: bool) -> Result<(), StoreError> {
         self.take();
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && !(ageing && self.batch.events_since.is_some()) {
             return Ok(());
         }
         let written = self.store.write(&self.batch).await;

@@ -83,6 +83,8 @@ pub struct Batch {
     pub spent: HashMap<BudgetKey, u64>,
     /// How many events to keep.
     pub events_max: u64,
+    /// From when on to keep them.
+    pub events_since: Option<Timestamp>,
 }
 
 impl Batch {
@@ -130,7 +132,7 @@ impl Batch {
 
     /// Forgets what was written. The memory stays for what comes next.
     pub(super) fn clear(&mut self) {
-        let Self { events, counts, spent, events_max: _ } = self;
+        let Self { events, counts, spent, events_max: _, events_since: _ } = self;
         events.clear();
         counts.clear();
         spent.clear();

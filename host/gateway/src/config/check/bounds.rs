@@ -2,16 +2,35 @@
 
 use std::time::Duration;
 
+use cedargate_tokens::Retention;
 use toml::Spanned;
 
 use super::Checker;
-use crate::config::raw::{RawLimits, RawTimeouts};
+use crate::config::raw::{RawEvents, RawLimits, RawTimeouts};
 use crate::config::{Limits, Timeouts};
 
 /// The longest that anything is waited for.
 const TIMEOUT_MS_MAX: u64 = 86_400_000;
 
+/// The most events that a store keeps: about a hundred gigabytes.
+const EVENTS_MAX: u64 = 200_000_000;
+
 impl Checker<'_, '_> {
+    pub(super) fn events(&mut self, raw: &RawEvents) -> Retention {
+        let RawEvents { keep, keep_for } = raw;
+        let events_max = keep.as_ref().map(|value| self.between(value, 1, EVENTS_MAX));
+        let age_max = keep_for.as_ref().and_then(|text| Some((text, self.period(text)?)));
+        if let Some((text, age)) = &age_max
+            && age.duration().is_zero()
+        {
+            self.finder.at(text.span(), "events cannot be kept for no time at all", "write for example `90d`");
+        }
+        Retention {
+            events_max: events_max.unwrap_or_else(|| Retention::default().events_max),
+            age_max: age_max.map(|(_, age)| age),
+        }
+    }
+
     pub(super) fn limits(&mut self, raw: &RawLimits) -> Limits {
         let RawLimits {
             header_bytes,

@@ -26,15 +26,24 @@ pub(super) async fn write(store: &SqliteStore, batch: &Batch) -> Result<(), Fail
 }
 
 async fn events(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Failure> {
-    if batch.events.is_empty() {
-        return Ok(());
+    if !batch.events.is_empty() {
+        let texts = batch.events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let texts = texts.map_err(StoreError::invalid)?;
+        EVENTS.run(&mut *connection, texts, |query, text| query.bind(text)).await?;
+        query("DELETE FROM event_texts WHERE number <= (SELECT max(number) FROM event_texts) - ?")
+            .bind(stored(batch.events_max))
+            .execute(&mut *connection)
+            .await?;
     }
-    let texts = batch.events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-    let texts = texts.map_err(StoreError::invalid)?;
-    EVENTS.run(connection, texts, |query, text| query.bind(text)).await?;
-    query("DELETE FROM event_texts WHERE number <= (SELECT max(number) FROM event_texts) - ?")
-        .bind(stored(batch.events_max))
+    if let Some(since) = batch.events_since {
+        // In the order in which they were written, which is nearly that of their times: only those that go are read.
+        query(
+            "DELETE FROM event_texts WHERE number < coalesce( \
+               (SELECT number FROM events WHERE time >= ? ORDER BY number LIMIT 1), 9223372036854775807)",
+        )
+        .bind(since.to_string())
         .execute(connection)
         .await?;
+    }
     Ok(())
 }
