@@ -2,6 +2,9 @@
 //!
 //! Beside `FILE` lies the folder `FILE.bundles` with one bundle for each policy set, named by its digest, so that
 //! `kt replay FILE` decides each record with the rules that decided it then.
+//!
+//! The file grows up to a bound, beyond which records are dropped, counted and said to be. Whoever moves the file away
+//! and sends SIGHUP gets a new one.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -13,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cedargate::files::{Distrust, Folder};
 use cedargate::model::{Expect, ExpectedDecision, Profile, Record, Request, Timestamp};
@@ -71,31 +74,55 @@ enum Message {
     Made(Box<Made>),
     /// This bundle is in force from now on, under this digest.
     Bundle(String, Box<Bundle>),
+    /// The file may be another one now.
+    Reopen,
 }
 
 /// Writes records on a thread of its own.
 pub(crate) struct Recording {
     queue: Option<SyncSender<Message>>,
     writer: Option<JoinHandle<()>>,
-    dropped: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+/// What the writer and whoever records tell each other.
+#[derive(Default)]
+struct Counts {
+    dropped: AtomicU64,
+    /// Bytes that the file may have.
+    bytes_max: AtomicU64,
+}
+
+impl Counts {
+    fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Recording {
-    /// Begins to append to a file.
-    pub(crate) fn start(path: &Path) -> Result<Self, RecordingError> {
-        Self::start_in(path).map_err(|cause| RecordingError { path: path.to_owned(), cause })
+    /// Begins to append to a file, which grows to so many bytes at most.
+    pub(crate) fn start(path: &Path, bytes_max: u64) -> Result<Self, RecordingError> {
+        Self::start_in(path, bytes_max).map_err(|cause| RecordingError { path: path.to_owned(), cause })
     }
 
-    fn start_in(path: &Path) -> Result<Self, Cause> {
-        // Records name tokens and addresses: they are for their owner.
-        let name = path.file_name().ok_or(Cause::Name)?;
-        let folder = Folder::open(path.parent().unwrap_or(Path::new("")))?;
-        let file = folder.append(name)?;
-        let bundles = folder.folder(&bundles_of(name))?.path().to_owned();
+    fn start_in(path: &Path, bytes_max: u64) -> Result<Self, Cause> {
+        let counts = Arc::new(Counts { bytes_max: bytes_max.into(), ..Counts::default() });
+        let mut writer = Writer::open(path, Arc::clone(&counts))?;
         let (queue, messages) = sync_channel(QUEUE);
-        let mut writer = Writer { file: BufWriter::new(file), path: path.to_owned(), bundles, kept: HashSet::new() };
         let writer = thread::Builder::new().name("recording".to_owned()).spawn(move || writer.run(&messages))?;
-        Ok(Self { queue: Some(queue), writer: Some(writer), dropped: Arc::default() })
+        Ok(Self { queue: Some(queue), writer: Some(writer), counts })
+    }
+
+    /// The file grows to so many bytes at most from now on.
+    pub(crate) fn bound(&self, bytes_max: u64) {
+        self.counts.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// Goes on in the file that has the name now: another one, where it was moved away. Does not wait.
+    pub(crate) fn reopen(&self) {
+        if self.queue.as_ref().is_some_and(|queue| queue.try_send(Message::Reopen).is_err()) {
+            tracing::error!("the recording is not opened again, since too much waits to be written: ask once more");
+        }
     }
 
     /// A bundle is in force: whoever replays needs it. Waits until the writer has room.
@@ -109,14 +136,14 @@ impl Recording {
     /// Records a decision, without waiting: where the disk is too slow, it is dropped and counted.
     pub(crate) fn made(&self, made: Made) {
         let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Message::Made(Box::new(made))).is_ok());
-        if !sent && self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+        if !sent && self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::error!("records are dropped: the disk is too slow, or cannot be written");
         }
     }
 
     /// How many records were dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.counts.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -128,6 +155,10 @@ impl Drop for Recording {
             && writer.join().is_err()
         {
             tracing::error!("the thread that records ended early");
+        }
+        let dropped = self.dropped();
+        if dropped > 0 {
+            tracing::warn!(dropped, "the recording lacks records that were dropped");
         }
     }
 }
@@ -144,14 +175,88 @@ struct Writer {
     path: PathBuf,
     bundles: PathBuf,
     kept: HashSet<String>,
+    /// The bundle in force, which every file of records needs.
+    current: Option<(String, Box<Bundle>)>,
+    /// Bytes of the file, with those that are still in memory.
+    bytes: u64,
+    /// Since when the file is full, and when that was last looked at.
+    full: Option<Instant>,
+    counts: Arc<Counts>,
 }
 
 impl Writer {
+    fn open(path: &Path, counts: Arc<Counts>) -> Result<Self, Cause> {
+        // Records name tokens and addresses: they are for their owner.
+        let name = path.file_name().ok_or(Cause::Name)?;
+        let folder = Folder::open(path.parent().unwrap_or(Path::new("")))?;
+        let file = folder.append(name)?;
+        let bundles = folder.folder(&bundles_of(name))?.path().to_owned();
+        Ok(Self {
+            bytes: file.metadata()?.len(),
+            file: BufWriter::new(file),
+            path: path.to_owned(),
+            bundles,
+            kept: HashSet::new(),
+            current: None,
+            full: None,
+            counts,
+        })
+    }
+
+    /// Goes on in the file of this name, with the bundle in force beside it. Where it cannot be opened, the one before
+    /// is written on.
+    fn reopen(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        let next = match Self::open(&self.path, Arc::clone(&self.counts)) {
+            Ok(next) => next,
+            Err(cause) => {
+                let path = self.path.display();
+                tracing::error!(%path, %cause, "the recording is not begun anew: the file before is written on");
+                return Ok(());
+            }
+        };
+        let was_full = self.full.is_some();
+        *self = Self { current: self.current.take(), ..next };
+        if was_full {
+            tracing::info!(dropped = self.counts.dropped.load(Ordering::Relaxed), "records are written again");
+        }
+        match self.current.take() {
+            Some((digest, bundle)) => self.keep(digest, bundle),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether so many bytes may be added.
+    fn has_room(&mut self, bytes: u64) -> io::Result<bool> {
+        let bytes_max = self.counts.bytes_max.load(Ordering::Relaxed);
+        let fits = |held: u64| held.saturating_add(bytes) <= bytes_max;
+        if fits(self.bytes) {
+            return Ok(true);
+        }
+        if self.full.is_some_and(|looked_at| looked_at.elapsed() < FLUSH_EVERY) {
+            return Ok(false);
+        }
+        // Somebody may have cut it short.
+        self.file.flush()?;
+        self.bytes = self.file.get_ref().metadata()?.len();
+        let was_full = self.full.take().is_some();
+        if fits(self.bytes) {
+            return Ok(true);
+        }
+        self.full = Some(Instant::now());
+        if !was_full {
+            let path = self.path.display();
+            tracing::error!(%path, bytes_max, "the recording has no room: records are dropped until the file is moved away and SIGHUP is sent, or `record_bytes` is raised");
+        }
+        Ok(false)
+    }
+
     fn run(&mut self, messages: &Receiver<Message>) {
         loop {
             let done = match messages.recv_timeout(FLUSH_EVERY) {
-                Ok(Message::Made(made)) => self.write(*made),
-                Ok(Message::Bundle(digest, bundle)) => self.keep(&digest, &bundle),
+                Ok(Message::Made(made)) => self.write(*made).inspect_err(|_| self.counts.drop_one()),
+                Ok(Message::Bundle(digest, bundle)) => self.keep(digest, bundle),
+                Ok(Message::Reopen) => self.reopen(),
                 Err(RecvTimeoutError::Timeout) => self.file.flush(),
                 Err(RecvTimeoutError::Disconnected) => {
                     let _ = self.file.flush().inspect_err(|cause| self.complain(cause));
@@ -172,13 +277,27 @@ impl Writer {
         let Made { id, at, profile, request, expect, policy_set } = made;
         let record = Record::new(&*id, at, &profile, &request).map_err(io::Error::other)?;
         let record = record.with_policy_set(policy_set).with_expect(expect);
-        let line = record.to_line().map_err(io::Error::other)?;
+        let mut line = record.to_line().map_err(io::Error::other)?;
+        line.push('\n');
+        let bytes = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if !self.has_room(bytes)? {
+            self.counts.drop_one();
+            return Ok(());
+        }
         self.file.write_all(line.as_bytes())?;
-        self.file.write_all(b"\n")
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Keeps a bundle, now and beside every file that follows.
+    fn keep(&mut self, digest: String, bundle: Box<Bundle>) -> io::Result<()> {
+        let kept = self.write_bundle(&digest, &bundle);
+        self.current = Some((digest, bundle));
+        kept
     }
 
     /// Writes a bundle whole or not at all, so that a folder that is there can be believed.
-    fn keep(&mut self, digest: &str, bundle: &Bundle) -> io::Result<()> {
+    fn write_bundle(&mut self, digest: &str, bundle: &Bundle) -> io::Result<()> {
         let name = digest.replace(':', "-");
         let folder = self.bundles.join(&name);
         if !self.kept.insert(name.clone()) || folder.is_dir() {

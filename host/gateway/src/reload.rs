@@ -153,6 +153,9 @@ impl Reloader {
         }
         let config = live.config.clone();
         self.gateway.recorder.keep(config.events);
+        if let Some(recording) = &self.gateway.recording {
+            recording.bound(config.limits.record_bytes);
+        }
         self.gateway.live.store(Arc::new(live));
         // The candidates decide nothing: that they cannot be loaded is no reason to keep the rest waiting.
         self.shadow(loaded, &config).await.map_err(|error| ReloadError::Shadow(Box::new(error)))

@@ -62,12 +62,16 @@ impl Running {
         self.gateway.tokens.acting_as(actor)
     }
 
-    /// Reads configuration and policies again and puts them in force, both or neither.
+    /// Reads configuration and policies again and puts them in force, both or neither. A recording goes on in the file
+    /// that has its name now.
     ///
     /// # Errors
     ///
     /// [`ReloadError`]; what was in force stays in force.
     pub async fn reload(&self) -> Result<(), ReloadError> {
+        if let Some(recording) = &self.gateway.recording {
+            recording.reopen();
+        }
         self.reloader.everything().await
     }
 

@@ -144,7 +144,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let recorder = Recorder::start(Arc::clone(&store), options);
     let spent = store.spent(clock.now()).await?;
     let expire_after = Gateway::longest_request(&live).saturating_add(RESERVATION_SLACK);
-    let recording = live.config.record.as_deref().map(Recording::start).transpose()?;
+    let recording = live.config.record.as_deref();
+    let recording = recording.map(|path| Recording::start(path, live.config.limits.record_bytes)).transpose()?;
     if let Some(recording) = &recording {
         recording.bundle(pdp.info().digest(), &merged);
     }

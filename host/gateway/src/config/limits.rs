@@ -19,6 +19,8 @@ pub struct Limits {
     pub streams: u32,
     /// Bytes that one reply of a provider may have.
     pub response_bytes: u64,
+    /// Bytes of the file to which requests are recorded.
+    pub record_bytes: u64,
     /// Principals that are kept prepared.
     pub principals: u32,
     /// Fingerprints of providers' own keys that are kept.
@@ -38,6 +40,8 @@ impl Default for Limits {
             streams: 128,
             // Hours of streaming.
             response_bytes: 256 << 20,
+            // Some two million records.
+            record_bytes: 1 << 30,
             principals: 100_000,
             provider_keys: 10_000,
         }

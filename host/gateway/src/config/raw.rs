@@ -142,6 +142,7 @@ pub(super) struct RawLimits {
     pub(super) connections: Option<Spanned<u64>>,
     pub(super) streams: Option<Spanned<u64>>,
     pub(super) response_bytes: Option<Spanned<u64>>,
+    pub(super) record_bytes: Option<Spanned<u64>>,
     pub(super) principals: Option<Spanned<u64>>,
     pub(super) provider_keys: Option<Spanned<u64>>,
 }

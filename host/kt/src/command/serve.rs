@@ -31,7 +31,8 @@ be tried at once. The log goes to standard error; `CEDARGATE_LOG` says how much 
 
 SIGHUP reads configuration and policies again, and so does a change of their files, also where a folder or a link is
 put in the place of another. A folder of policies is only taken as its `policies.lock` names it (`kt policy lock`).
-SIGTERM and SIGINT end the gateway once its requests have ended.
+A recording that was moved away is begun anew at SIGHUP. SIGTERM and SIGINT end the gateway once its requests have
+ended.
 
 Examples:
   kt serve --demo                                    three tokens, and what to do with them

@@ -40,6 +40,7 @@ impl Checker<'_, '_> {
             connections,
             streams,
             response_bytes,
+            record_bytes,
             principals,
             provider_keys,
         } = raw;
@@ -56,6 +57,7 @@ impl Checker<'_, '_> {
             connections: small(pick(connections, 1, 1_000_000, d.connections.into())),
             streams: small(pick(streams, 1, 10_000, d.streams.into())),
             response_bytes: pick(response_bytes, 1 << 10, 1 << 40, d.response_bytes),
+            record_bytes: pick(record_bytes, 4 << 10, 1 << 50, d.record_bytes),
             principals: small(pick(principals, 1, 10_000_000, d.principals.into())),
             provider_keys: small(pick(provider_keys, 1, 1_000_000, d.provider_keys.into())),
         }
