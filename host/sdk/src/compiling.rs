@@ -41,7 +41,7 @@ impl fmt::Display for Compiling<'_> {
             ),
             Self::Ended { elapsed, place: Ok(folder) } => write!(
                 f,
-                "compiled the component in {:.1} s, and keep the code in `{}`",
+                "compiled the component in {:.1} s; the code is kept in `{}`",
                 elapsed.as_secs_f64(),
                 folder.display()
             ),

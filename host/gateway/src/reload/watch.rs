@@ -21,8 +21,12 @@ use crate::config::{CONFIG_BYTES_MAX, Config};
 /// How often is looked: a change is in force a moment later, and a look costs one call to the system for each file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long nothing must change before it is read: whoever copies a folder writes file by file.
+/// How long nothing must change before it is read: whoever copies a folder writes file by file. Where a lock says
+/// what is whole, this only keeps the log from naming each file of a copy.
 const STILL_FOR: Duration = Duration::from_millis(300);
+
+/// The same where nothing else says what is whole: a copy over a network stops for moments.
+const STILL_FOR_UNLOCKED: Duration = Duration::from_secs(2);
 
 /// What there is to look at.
 #[derive(Clone, Debug, Default)]
@@ -30,13 +34,14 @@ pub(crate) struct Watched {
     config: Option<PathBuf>,
     policies: Option<PathBuf>,
     shadow: Option<PathBuf>,
+    unlocked: bool,
 }
 
 impl Watched {
     /// What a gateway with this configuration reads again when it changes.
     pub(crate) fn of(config: &Config, path: Option<&Path>) -> Self {
         let (policies, shadow) = (config.policies.clone(), config.shadow.clone());
-        Self { config: path.map(Path::to_owned), policies, shadow }
+        Self { config: path.map(Path::to_owned), policies, shadow, unlocked: config.unlocked }
     }
 
     /// Looks at all of it.
@@ -160,7 +165,7 @@ async fn follow(reloader: Arc<Reloader>, mut known: Sights) {
 /// What is there once it changes no more.
 async fn still(reloader: &Reloader, mut seen: Sights) -> Option<Sights> {
     loop {
-        sleep(STILL_FOR).await;
+        sleep(if reloader.watched().unlocked { STILL_FOR_UNLOCKED } else { STILL_FOR }).await;
         let now = look(reloader).await?;
         if now == seen {
             return Some(now);

@@ -13,7 +13,8 @@ use crate::{stderr, stdout};
 
 const AFTER_HELP: &str = "\
 A folder that was copied by half is a valid set that permits more. Where a folder holds `policies.lock`, it is loaded
-only when its files are exactly those that the lock names. Lines are as `sha256sum --check` reads them.
+only when its files are exactly those that the lock names, and no gateway loads a folder that holds none. Lines are as
+`sha256sum --check` reads them.
 
 Exit codes: 0 written, or up to date; 1 not up to date; 2 cannot say.
 
