@@ -3,11 +3,16 @@
 use cedargate::model::{Profile, Request, Timestamp};
 use cedargate::{BuildError, Bundle, CodeCache, Component, EngineError, LoadError, Pdp, PdpBuilder, ProfileError};
 use cedargate_tests::hostile;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Long enough for a successor to be made on a busy machine.
+/// Long enough to restore a set on any machine.
 const DEADLINE: Duration = Duration::from_millis(500);
+
+/// For what only ends a test on a machine that is far too busy.
+const LONG: Duration = Duration::from_secs(600);
 
 /// Little, so that growth ends soon; more than the huge reply.
 const MEMORY_BYTES: usize = 128 << 20;
@@ -33,6 +38,8 @@ fn builder(component: Vec<u8>) -> PdpBuilder {
         .component(Component::from_bytes(component))
         .cache_dir(CodeCache::disabled())
         .deadline(DEADLINE)
+        .wall_deadline(LONG)
+        .queue_deadline(LONG)
         .prepare_deadline(DEADLINE)
         .load_deadline(DEADLINE)
         .memory_bytes(MEMORY_BYTES)
@@ -146,6 +153,45 @@ fn a_small_stack_changes_nothing() {
             preparing(name, code);
             loading(name, code, "EVIL");
         });
+    }
+}
+
+/// Uses every processor for as long as it lives, several times over.
+struct Neighbours(Arc<AtomicBool>);
+
+impl Neighbours {
+    fn start() -> Self {
+        let stay = Arc::new(AtomicBool::new(true));
+        let processors = thread::available_parallelism().unwrap().get();
+        for _ in 0..processors * 4 {
+            let stay = Arc::clone(&stay);
+            thread::spawn(move || {
+                while stay.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(stay)
+    }
+}
+
+impl Drop for Neighbours {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_loop_ends_by_the_time_it_computes_whatever_the_neighbours_do() {
+    let component = hostile::component("endless-loop").unwrap();
+    // Neither the wall nor the queue ends it: only what it computes.
+    let pdp = builder(component).deadline(Duration::from_millis(10)).wall_deadline(LONG).build().unwrap();
+    let _neighbours = Neighbours::start();
+    for token in ["tok_one", "tok_two"] {
+        let principal = pdp.principal(&Profile::general(token)).unwrap();
+        let decision = pdp.decide(&principal, &Request::new("EVIL"), Timestamp::now());
+        assert_eq!((decision.status(), decision.code()), (503, Some("policy_timeout")), "{decision:?}");
+        served(&pdp);
     }
 }
 

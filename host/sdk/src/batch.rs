@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use crate::convert;
-use crate::decider::{Decider, after, share};
+use crate::deadline::Deadline;
+use crate::decider::{Decider, share};
 use crate::decision::Decision;
 use crate::model::{Request, RequestRef, Timestamp};
 use crate::policy_set::PolicySet;
@@ -98,7 +99,6 @@ impl Decider {
         at: Timestamp,
     ) -> Option<Vec<Decision>> {
         let started = Instant::now();
-        let deadline = after(started, self.allowance.deadline);
         let (mut requests, mut counters) = (Vec::with_capacity(part.len()), Vec::with_capacity(part.len()));
         for request in part {
             let texts = convert::request(&RequestRef::from(*request)).ok()?;
@@ -108,7 +108,8 @@ impl Decider {
         if !self.runtime.is_ours() || self.quarantine.is_watching() {
             return None;
         }
-        let mut lease = set.pool.take(deadline).ok()?;
+        let mut lease = set.pool.take(self.allowance.queue()).ok()?;
+        let deadline = &mut Deadline::start(self.allowance.decide);
         let prepared = self.prepare(&mut lease, principal, deadline);
         let handle = self.note_trap(prepared, None).ok()?.ok()?;
         let instance = lease.instance().ok()?;

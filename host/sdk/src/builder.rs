@@ -9,6 +9,7 @@ use crate::bundle::Bundle;
 #[cfg(feature = "compiler")]
 use crate::code_cache::CodeCache;
 use crate::component::Component;
+use crate::deadline::Patience;
 use crate::engine::{CodeSource, Runtime};
 use crate::error::{BuildError, EngineError};
 use crate::metrics::Metrics;
@@ -17,14 +18,23 @@ use crate::pdp::Pdp;
 use crate::policy_set::{Allowance, PolicySet};
 use crate::worker::Worker;
 
-/// How long a decision may take, waiting for an instance included.
+/// Processor time of a decision.
 const DEADLINE: Duration = Duration::from_millis(10);
 
-/// How long preparing a principal may take when the host asks for it by itself.
+/// Wall time of a decision: a thread that shares its processor with two dozen others still computes for the deadline.
+const WALL_DEADLINE: Duration = Duration::from_millis(250);
+
+/// How long a decision waits for an instance: a burst of some thousand requests is worked off meanwhile.
+const QUEUE_DEADLINE: Duration = Duration::from_millis(250);
+
+/// Processor time of preparing a principal when the host asks for it by itself.
 const PREPARE_DEADLINE: Duration = Duration::from_millis(250);
 
-/// How long a policy set may take to load.
+/// Processor time of loading a policy set.
 const LOAD_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How many times its processor time something may take on the wall, while others use the processor.
+const WALL_PER_CPU: u32 = 10;
 
 /// Memory of an instance that decides.
 const MEMORY_BYTES: usize = 256 << 20;
@@ -37,6 +47,11 @@ const INSTANCES_MAX: usize = 1_024;
 
 /// Decisions that are remembered.
 const REMEMBERED: usize = 100_000;
+
+/// As much processor time, and room to wait for the processor.
+fn spacious(cpu: Duration) -> Patience {
+    Patience::new(cpu, cpu.saturating_mul(WALL_PER_CPU))
+}
 
 /// Settings of a [`Pdp`]. Each has a default that suits a proxy.
 #[must_use]
@@ -60,9 +75,10 @@ impl PdpBuilder {
             cache: CodeCache::user(),
             precompiled: None,
             allowance: Allowance {
-                deadline: DEADLINE,
-                prepare_deadline: PREPARE_DEADLINE,
-                load_deadline: LOAD_DEADLINE,
+                decide: Patience { cpu: DEADLINE, wall: WALL_DEADLINE },
+                prepare: spacious(PREPARE_DEADLINE),
+                load: spacious(LOAD_DEADLINE),
+                queue: QUEUE_DEADLINE,
                 memory_bytes: MEMORY_BYTES,
                 load_memory_bytes: LOAD_MEMORY_BYTES,
                 instances_max: thread::available_parallelism().map_or(1, NonZeroUsize::get).min(INSTANCES_MAX),
@@ -79,23 +95,42 @@ impl PdpBuilder {
         self
     }
 
-    /// How long a decision may take, waiting for an instance included. Default: 10 ms. The clock ticks once a
-    /// millisecond, and a deadline is at least two ticks.
+    /// How long a decision may compute: the processor time of the thread that asks. Default: 10 ms. Beyond it the
+    /// denial is `policy_timeout`. The clock ticks once a millisecond, and the first two ticks are free. Where a
+    /// thread's processor time cannot be read, it is five times as much wall time.
+    ///
+    /// The [`wall_deadline`](Self::wall_deadline) becomes ten times as much, and 250 ms at least: another one is set
+    /// after this.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.allowance.deadline = deadline;
+        let Patience { cpu, wall } = spacious(deadline);
+        self.allowance.decide = Patience::new(cpu, wall.max(WALL_DEADLINE));
         self
     }
 
-    /// How long [`Pdp::principal`] may take. Default: 250 ms. What a decision has to prepare counts as part of the
-    /// decision.
+    /// How long a decision may take on the wall once it has an instance, its waiting for a processor included.
+    /// Default: 250 ms; never less than the deadline. Beyond it the denial is `policy_busy`.
+    pub fn wall_deadline(mut self, deadline: Duration) -> Self {
+        self.allowance.decide = Patience::new(self.allowance.decide.cpu, deadline);
+        self
+    }
+
+    /// How long a decision waits for an instance where all are in use. Default: 250 ms; never less than the deadline.
+    /// Beyond it the denial is `policy_busy`.
+    pub fn queue_deadline(mut self, deadline: Duration) -> Self {
+        self.allowance.queue = deadline;
+        self
+    }
+
+    /// How long [`Pdp::principal`] may compute. Default: 250 ms, and ten times as much on the wall. What a decision
+    /// has to prepare counts as part of the decision.
     pub fn prepare_deadline(mut self, deadline: Duration) -> Self {
-        self.allowance.prepare_deadline = deadline;
+        self.allowance.prepare = spacious(deadline);
         self
     }
 
-    /// How long a policy set may take to load. Default: 30 s.
+    /// How long loading a policy set may compute. Default: 30 s, and ten times as much on the wall.
     pub fn load_deadline(mut self, deadline: Duration) -> Self {
-        self.allowance.load_deadline = deadline;
+        self.allowance.load = spacious(deadline);
         self
     }
 

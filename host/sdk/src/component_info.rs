@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::code_cache::CodeCache;
 use crate::component::Component;
+use crate::deadline::{Deadline, Patience};
 use crate::engine::{CodeSource, Runtime};
 use crate::error::{BuildError, LoadError};
 use crate::instance::{Bounds, Guest};
@@ -13,7 +14,7 @@ use crate::stack;
 /// What it may take to say what one is.
 const INFO_MEMORY_BYTES: usize = 64 << 20;
 const INFO_REPLY_BYTES: usize = 64 << 10;
-const INFO_DEADLINE: Duration = Duration::from_secs(1);
+const INFO_PATIENCE: Patience = Patience { cpu: Duration::from_secs(1), wall: Duration::from_secs(10) };
 
 /// What a component says of itself, and what its bytes say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl Component {
     pub fn info(&self, cache: &CodeCache) -> Result<ComponentInfo, BuildError> {
         let bounds = Bounds { memory_bytes: INFO_MEMORY_BYTES, reply_bytes: INFO_REPLY_BYTES };
         let runtime = Runtime::shared(self, &CodeSource::Compiler(cache.clone()))?;
-        let described = stack::with_enough(|| Guest::new(&runtime, bounds, INFO_DEADLINE)?.abi(INFO_DEADLINE));
+        let deadline = &mut Deadline::start(INFO_PATIENCE);
+        let described = stack::with_enough(|| Guest::new(&runtime, bounds, deadline)?.abi(deadline));
         let text = described.map_err(LoadError::from)?;
         let Abi { contract, plugin, cedar_language } =
             Abi::read(&text).map_err(|cause| LoadError::Contract { cause })?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bundle::Bundle;
 use crate::convert::{self, RequestTexts};
+use crate::deadline::Deadline;
 use crate::decision::Decision;
 use crate::engine::Runtime;
 use crate::error::{LoadError, ProfileError};
@@ -54,9 +55,8 @@ impl Decider {
                 return Err(forked());
             }
             let set = self.current.load();
-            let now = Instant::now();
-            let mut lease = set.pool.take(after(now, self.allowance.deadline))?;
-            let result = self.prepare(&mut lease, &principal, after(now, self.allowance.prepare_deadline));
+            let mut lease = set.pool.take(self.allowance.queue())?;
+            let result = self.prepare(&mut lease, &principal, &mut Deadline::start(self.allowance.prepare));
             self.note_trap(result, None)
         })();
         match prepared {
@@ -70,7 +70,7 @@ impl Decider {
         &self,
         lease: &mut Lease<'_>,
         principal: &Principal,
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<Prepared, Failure> {
         let instance = lease.instance()?;
         let started = (self.timings && !instance.holds(principal.key())).then(Instant::now);
@@ -167,10 +167,9 @@ impl Decider {
         let started = Instant::now();
         let span = tracing::debug_span!("decide", outcome = tracing::field::Empty, code = tracing::field::Empty);
         let _entered = span.enter();
-        let deadline = after(started, self.allowance.deadline);
         let attempt = self.enter(principal, request, || {
-            let mut lease = set.pool.take(deadline)?;
-            self.attempt(set, &mut lease, principal, request, counters, at, deadline)
+            let mut lease = set.pool.take(self.allowance.queue())?;
+            self.attempt(set, &mut lease, principal, request, counters, at)
         });
         let decision = self.finish(set, attempt, request, counters, at);
         if !span.is_disabled() {
@@ -189,9 +188,9 @@ impl Decider {
         at: Timestamp,
     ) -> Result<String, Decision> {
         let set = self.current.load();
-        let deadline = after(Instant::now(), self.allowance.deadline);
         let text = self.enter(principal, request, || {
-            let mut lease = set.pool.take(deadline)?;
+            let mut lease = set.pool.take(self.allowance.queue())?;
+            let deadline = &mut Deadline::start(self.allowance.decide);
             let handle = self.prepare(&mut lease, principal, deadline)?.map_err(|error| unprepared(&error))?;
             lease.instance()?.decide_text(handle, at.as_millis(), request, counters, deadline)
         });
@@ -231,7 +230,6 @@ impl Decider {
         result
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what a decision is made of")]
     fn attempt(
         &self,
         set: &PolicySet,
@@ -240,8 +238,8 @@ impl Decider {
         request: &str,
         counters: &str,
         at: Timestamp,
-        deadline: Instant,
     ) -> Result<Decision, Failure> {
+        let deadline = &mut Deadline::start(self.allowance.decide);
         let handle = self.prepare(lease, principal, deadline)?.map_err(|error| unprepared(&error))?;
         let instance = lease.instance()?;
         let decided = instance.decide(handle, at.as_millis(), request, counters, deadline)?;
@@ -348,10 +346,4 @@ fn action(request: &str) -> Option<String> {
 /// What one of so many took since then.
 pub(crate) fn share(started: Instant, of: usize) -> Duration {
     started.elapsed() / u32::try_from(of).unwrap_or(u32::MAX).max(1)
-}
-
-/// A deadline so far away that it cannot be counted is one that is a day away.
-pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
-    const DAY: Duration = Duration::from_secs(86_400);
-    now.checked_add(wait.min(DAY)).unwrap_or(now)
 }

@@ -9,9 +9,10 @@ pub enum Fault {
     /// No instance can be made or entered: in a forked process, after instantiation failed, while threads cannot
     /// be made.
     Unavailable,
-    /// Every instance was busy until the deadline.
+    /// No instance became free in time, or the thread waited too long for a processor: the machine has more to do than
+    /// it can.
     Busy,
-    /// The deadline passed.
+    /// The component computed for longer than the deadline.
     Timeout,
     /// The component asked for more memory than its limit.
     Memory,
@@ -42,7 +43,7 @@ impl Fault {
         }
     }
 
-    /// Whether the store died of it, so that it counts as a trap.
+    /// Whether the component did it, so that it counts as a trap.
     pub(crate) const fn is_trap(self) -> bool {
         !matches!(self, Self::Unavailable | Self::Busy)
     }
@@ -52,8 +53,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unavailable => "the component cannot be entered",
-            Self::Busy => "every instance was busy until the deadline: raise `instances_max` or the deadline",
-            Self::Timeout => "the deadline passed",
+            Self::Busy => "no instance or no processor was free in time: the machine is overloaded",
+            Self::Timeout => "the component computed for longer than the deadline",
             Self::Memory => "the component reached its limit of memory",
             Self::Stack => "the component's stack overflowed",
             Self::Reply => "the reply is larger than its limit, or cannot be read",

@@ -1,23 +1,17 @@
 //! One guest in one store.
 
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use wasmtime::component::ResourceAny;
-use wasmtime::{ResourceLimiter, Store, Trap};
+use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use crate::bindings::Plugin;
 use crate::bindings::exports::cedargate::authz::authz as wire;
-use crate::engine::{Runtime, TICK_MS};
+use crate::deadline::{Deadline, TICKS_FIRST, Watch};
+use crate::engine::Runtime;
 use crate::fault::Fault;
 use crate::principal::{PrincipalKey, PrincipalKeyHasher};
-
-/// A deadline of fewer ticks could pass before the call began: the clock may be about to tick.
-const TICKS_MIN: u64 = 2;
-
-/// The engine adds a deadline to its clock, which may not run over: this is 35 years.
-const TICKS_MAX: u64 = 1 << 40;
 
 /// Prepared principals an instance keeps. Far below the 100,000 live handles at which a store traps.
 const PRINCIPALS_MAX: NonZeroUsize = match NonZeroUsize::new(10_000) {
@@ -43,6 +37,7 @@ pub(crate) struct StoreState {
     memory_bytes: usize,
     /// The limiter refused memory. A guest that gets none traps in its own way, which would look like any trap.
     memory_refused: bool,
+    watch: Watch,
 }
 
 impl ResourceLimiter for StoreState {
@@ -101,19 +96,27 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(runtime: &Runtime, bounds: Bounds, deadline: Duration) -> Result<Self, Failure> {
+    pub(crate) fn new(runtime: &Runtime, bounds: Bounds, deadline: &mut Deadline) -> Result<Self, Failure> {
         if !runtime.is_ours() {
             return Err(Failure::new(Fault::Unavailable, "this process was forked from the one that built the engine"));
         }
-        let state = StoreState { memory_bytes: bounds.memory_bytes, memory_refused: false };
+        let state =
+            StoreState { memory_bytes: bounds.memory_bytes, memory_refused: false, watch: Watch::new(*deadline) };
         let mut store = Store::new(runtime.engine(), state);
         store.limiter(|state| state);
-        store.set_epoch_deadline(ticks(deadline));
-        match runtime.plugin().instantiate(&mut store) {
+        store.epoch_deadline_callback(|mut store| {
+            let next = store.data_mut().watch.tick();
+            Ok(next.map_or(UpdateDeadline::Interrupt, UpdateDeadline::Continue))
+        });
+        store.set_epoch_deadline(TICKS_FIRST);
+        let instantiated = runtime.plugin().instantiate(&mut store);
+        *deadline = store.data_mut().watch.leave();
+        match instantiated {
             Ok(plugin) => Ok(Self { store, plugin, reply_bytes: bounds.reply_bytes, poisoned: false }),
             Err(error) => {
+                let state = store.data();
                 let fault =
-                    if store.data().memory_refused { Fault::Memory } else { trap_of(&error, Fault::Unavailable) };
+                    if state.memory_refused { Fault::Memory } else { trap_of(&error, state, Fault::Unavailable) };
                 Err(Failure::new(fault, format!("{error:#}")))
             }
         }
@@ -122,7 +125,7 @@ impl Guest {
     /// Enters the guest for one reply.
     fn enter<R>(
         &mut self,
-        deadline: Duration,
+        deadline: &mut Deadline,
         call: impl FnOnce(&mut Store<StoreState>, &Plugin) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         self.enter_for(1, deadline, call)
@@ -132,7 +135,7 @@ impl Guest {
     fn enter_for<R>(
         &mut self,
         replies: usize,
-        deadline: Duration,
+        deadline: &mut Deadline,
         call: impl FnOnce(&mut Store<StoreState>, &Plugin) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         if self.poisoned {
@@ -141,16 +144,19 @@ impl Guest {
         self.poisoned = true;
         self.store.data_mut().memory_refused = false;
         self.store.set_hostcall_fuel(self.reply_bytes.saturating_mul(replies));
-        self.store.set_epoch_deadline(ticks(deadline));
+        self.store.data_mut().watch = Watch::new(*deadline);
+        self.store.set_epoch_deadline(TICKS_FIRST);
         let Self { store, plugin, .. } = self;
-        match call(store, plugin) {
+        let called = call(store, plugin);
+        *deadline = store.data_mut().watch.leave();
+        match called {
             Ok(value) => {
                 self.poisoned = false;
                 Ok(value)
             }
             Err(error) => {
                 // What is no trap is a reply that cannot be lifted: out of bounds, not UTF-8, above the bound.
-                let fault = match trap_of(&error, Fault::Reply) {
+                let fault = match trap_of(&error, self.store.data(), Fault::Reply) {
                     Fault::Trap if self.store.data().memory_refused => Fault::Memory,
                     fault => fault,
                 };
@@ -160,7 +166,7 @@ impl Guest {
     }
 
     /// The component's description of itself.
-    pub(crate) fn abi(&mut self, deadline: Duration) -> Result<String, Failure> {
+    pub(crate) fn abi(&mut self, deadline: &mut Deadline) -> Result<String, Failure> {
         self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().call_abi(store))
     }
 
@@ -168,29 +174,23 @@ impl Guest {
     pub(crate) fn load(
         &mut self,
         bundle: &str,
-        deadline: Duration,
+        deadline: &mut Deadline,
     ) -> Result<Result<ResourceAny, wire::LoadError>, Failure> {
         self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_load(store, bundle))
     }
 
-    pub(crate) fn info(&mut self, set: ResourceAny, deadline: Duration) -> Result<String, Failure> {
+    pub(crate) fn info(&mut self, set: ResourceAny, deadline: &mut Deadline) -> Result<String, Failure> {
         self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_info(store, set))
     }
 
-    pub(crate) fn image(&mut self, set: ResourceAny, deadline: Duration) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn image(&mut self, set: ResourceAny, deadline: &mut Deadline) -> Result<Vec<u8>, Failure> {
         self.enter(deadline, |store, plugin| plugin.cedargate_authz_authz().policy_set().call_image(store, set))
     }
 }
 
-/// Whole ticks that a deadline is at least as long as.
-fn ticks(deadline: Duration) -> u64 {
-    let millis = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-    (millis / TICK_MS).saturating_add(1).clamp(TICKS_MIN, TICKS_MAX)
-}
-
-fn trap_of(error: &wasmtime::Error, otherwise: Fault) -> Fault {
+fn trap_of(error: &wasmtime::Error, state: &StoreState, otherwise: Fault) -> Fault {
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Fault::Timeout,
+        Some(Trap::Interrupt) => state.watch.over().unwrap_or(Fault::Timeout),
         Some(Trap::StackOverflow) => Fault::Stack,
         Some(_) => Fault::Trap,
         None => otherwise,
@@ -216,7 +216,7 @@ impl Instance {
         runtime: &Runtime,
         bounds: Bounds,
         image: &[u8],
-        deadline: Duration,
+        deadline: &mut Deadline,
     ) -> Result<Self, Failure> {
         let mut guest = Guest::new(runtime, bounds, deadline)?;
         let set = guest
@@ -251,19 +251,19 @@ impl Instance {
         &mut self,
         key: &PrincipalKey,
         profile: &str,
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<Prepared, Failure> {
         if let Some(handle) = self.principals.get(key) {
             return Ok(Ok(*handle));
         }
         let set = self.set;
-        let prepared = self.guest.enter(left(deadline), |store, plugin| {
+        let prepared = self.guest.enter(deadline, |store, plugin| {
             plugin.cedargate_authz_authz().policy_set().call_prepare(store, set, profile)
         })?;
         if let Ok(handle) = prepared {
             let replaced = self.principals.push(*key, handle);
             if let Some((_, old)) = replaced {
-                self.guest.enter(left(deadline), |store, _| old.resource_drop(store))?;
+                self.guest.enter(deadline, |store, _| old.resource_drop(store))?;
             }
         }
         Ok(prepared)
@@ -275,9 +275,9 @@ impl Instance {
         at: i64,
         request: &str,
         counters: &str,
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<Decided, Failure> {
-        self.guest.enter(left(deadline), |store, plugin| {
+        self.guest.enter(deadline, |store, plugin| {
             plugin.cedargate_authz_authz().principal().call_decide(store, principal, at, request, counters)
         })
     }
@@ -288,9 +288,9 @@ impl Instance {
         at: i64,
         request: &str,
         counters: &str,
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<String, Failure> {
-        self.guest.enter(left(deadline), |store, plugin| {
+        self.guest.enter(deadline, |store, plugin| {
             plugin.cedargate_authz_authz().principal().call_decide_text(store, principal, at, request, counters)
         })
     }
@@ -301,14 +301,10 @@ impl Instance {
         at: i64,
         requests: &[String],
         counters: &[String],
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<Vec<Decided>, Failure> {
-        self.guest.enter_for(requests.len(), left(deadline), |store, plugin| {
+        self.guest.enter_for(requests.len(), deadline, |store, plugin| {
             plugin.cedargate_authz_authz().principal().call_decide_many(store, principal, at, requests, counters)
         })
     }
-}
-
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
 }

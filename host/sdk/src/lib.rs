@@ -23,7 +23,8 @@
 //!
 //! How a decision is made quickly, and why it is right, is told in [`fast_path`]. What to know before it goes live:
 //!
-//! - [`Pdp::decide`] never fails and never awaits. It blocks for at most the deadline, 10 ms unless set otherwise.
+//! - [`Pdp::decide`] never fails and never awaits. It has 10 ms of processor time and 250 ms of wall time, and waits
+//!   for an instance for 250 ms at most, unless set otherwise.
 //! - The first start compiles the component, which takes 3 to 4 seconds; after that the code is in the user's cache
 //!   ([`CodeCache`]), which `CEDARGATE_CACHE_DIR` names where it is not `~/.cache/cedargate`.
 //! - A [`Pdp`] belongs to the process that built it. After a `fork`, the child's decisions are denials with 503
@@ -46,6 +47,7 @@ mod component;
 #[cfg(feature = "compiler")]
 mod component_info;
 mod convert;
+mod deadline;
 mod decider;
 mod decision;
 mod denial;

@@ -206,7 +206,7 @@ pub struct MetricsSnapshot {
     pub decisions: Vec<DecisionCount>,
     /// Instances that were dropped, by the kind of the fault.
     pub traps: Vec<(Fault, u64)>,
-    /// Requests that found every instance busy until the deadline.
+    /// Requests that got no instance, or no processor, in time.
     pub busy: u64,
     /// Instances of the set in force, by state.
     pub instances: InstanceCounts,

@@ -27,8 +27,9 @@ use crate::worker::Worker;
 
 /// Decides requests. Cheap to clone, and good on any number of threads.
 ///
-/// Deciding never fails: where no decision can be made, the decision is a denial with 503. It blocks for at most
-/// the deadline, so it may be called from async code.
+/// Deciding never fails: where no decision can be made, the decision is a denial with 503. It blocks for microseconds,
+/// and on the busiest machine no longer than [`PdpBuilder::queue_deadline`] and [`PdpBuilder::wall_deadline`] together,
+/// so it may be called from async code.
 #[derive(Clone)]
 pub struct Pdp {
     inner: Arc<Decider>,
@@ -91,7 +92,7 @@ impl Pdp {
     }
 
     /// Decides many requests of one principal at one time, in their order. Costs less than one by one; blocks for
-    /// at most the deadline for each 64 requests.
+    /// at most the deadlines of one decision for each 64 requests.
     pub fn decide_many(&self, principal: &Principal, requests: &[Request], at: Timestamp) -> Vec<Decision> {
         stack::with_enough(|| self.inner.decide_many(principal, requests, at))
     }

@@ -9,6 +9,7 @@ use crate::bundle::Bundle;
 #[cfg(feature = "compiler")]
 use crate::code_cache::CodeCache;
 use crate::convert;
+use crate::deadline::{Deadline, Patience};
 use crate::decision::Decision;
 use crate::engine::Runtime;
 use crate::error::LoadError;
@@ -32,13 +33,21 @@ const REPLY_BYTES: u64 = 64 << 10;
 /// What loading and deciding may take.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowance {
-    pub(crate) deadline: Duration,
-    pub(crate) prepare_deadline: Duration,
-    pub(crate) load_deadline: Duration,
+    pub(crate) decide: Patience,
+    pub(crate) prepare: Patience,
+    pub(crate) load: Patience,
+    pub(crate) queue: Duration,
     pub(crate) memory_bytes: usize,
     pub(crate) load_memory_bytes: usize,
     pub(crate) instances_max: usize,
     pub(crate) remembered: usize,
+}
+
+impl Allowance {
+    /// How long to wait for an instance: who may compute for longer is not impatient.
+    pub(crate) fn queue(&self) -> Duration {
+        self.queue.max(self.decide.cpu)
+    }
 }
 
 /// One policy set in force.
@@ -66,7 +75,7 @@ impl Compiled {
             memory_bytes: allowance.load_memory_bytes,
             reply_bytes: size(limits.load_reply_bytes.unwrap_or(LOAD_REPLY_BYTES)),
         };
-        let deadline = allowance.load_deadline;
+        let deadline = &mut Deadline::start(allowance.load);
         let mut guest = Guest::new(runtime, bounds, deadline)?;
         check_contract(&guest.abi(deadline)?)?;
         let set = guest.load(bundle, deadline)?.map_err(convert::load_error)?;
@@ -124,7 +133,7 @@ impl PolicySet {
                 reply_bytes: size(limits.reply_bytes.unwrap_or(REPLY_BYTES)),
             },
             image,
-            restore_deadline: allowance.load_deadline,
+            restore: allowance.load,
             instances_max: allowance.instances_max,
         };
         let pool = Pool::new(recipe)?;

@@ -1,7 +1,7 @@
 //! The instances of one policy set.
 //!
 //! A caller only ever takes an instance that is ready: instances are made on threads of the SDK, so that nobody
-//! waits for longer than the deadline, however long a set takes to restore.
+//! waits for longer than the queue allows, however long a set takes to restore.
 //!
 //! Each instance stands in a slot. A thread begins with the slot that is its own, so that threads that decide at the
 //! same time neither wait for each other nor pull an instance's memory from one core to another. Only who finds no
@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::deadline::{Deadline, Patience};
 use crate::engine::Runtime;
 use crate::fault::Fault;
 use crate::instance::{Bounds, Failure, Instance};
@@ -40,13 +41,13 @@ pub(crate) struct Recipe {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) bounds: Bounds,
     pub(crate) image: Vec<u8>,
-    pub(crate) restore_deadline: Duration,
+    pub(crate) restore: Patience,
     pub(crate) instances_max: usize,
 }
 
 impl Recipe {
     fn make(&self) -> Result<Instance, Failure> {
-        Instance::restore(&self.runtime, self.bounds, &self.image, self.restore_deadline)
+        Instance::restore(&self.runtime, self.bounds, &self.image, &mut Deadline::start(self.restore))
     }
 }
 
@@ -123,17 +124,18 @@ impl Pool {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Takes an instance; where all are busy, waits for one until the deadline.
-    pub(crate) fn take(&self, deadline: Instant) -> Result<Lease<'_>, Failure> {
+    /// Takes an instance; where all are busy, waits for one no longer than this. Whoever finds none is turned away:
+    /// a burst is worked off as far as the time reaches.
+    pub(crate) fn take(&self, queue: Duration) -> Result<Lease<'_>, Failure> {
         let instance = match self.shared.find(false) {
             Some(instance) => instance,
-            None => self.wait(deadline)?,
+            None => self.wait(after(Instant::now(), queue))?,
         };
         Ok(Lease { instance: Some(instance), shared: &self.shared })
     }
 
     #[cold]
-    fn wait(&self, deadline: Instant) -> Result<Instance, Failure> {
+    fn wait(&self, until: Instant) -> Result<Instance, Failure> {
         let shared = &self.shared;
         let mut state = shared.lock();
         shared.waiting.fetch_add(1, Ordering::SeqCst);
@@ -152,9 +154,9 @@ impl Pool {
                 Shared::grow(shared, &mut state);
                 continue;
             }
-            let left = deadline.saturating_duration_since(now);
+            let left = until.saturating_duration_since(now);
             if left.is_zero() {
-                break Err(Failure::new(Fault::Busy, "no instance became free before the deadline"));
+                break Err(Failure::new(Fault::Busy, "no instance became free in time"));
             }
             state = match shared.changed.wait_timeout(state, left) {
                 Ok((state, _)) => state,
@@ -263,6 +265,12 @@ impl Shared {
         }
         self.changed.notify_all();
     }
+}
+
+/// A moment so far away that it cannot be counted is one that is a day away.
+fn after(now: Instant, wait: Duration) -> Instant {
+    const DAY: Duration = Duration::from_secs(86_400);
+    now.checked_add(wait.min(DAY)).unwrap_or(now)
 }
 
 /// An instance in use. It returns to its pool, unless it faulted: then its store is dropped and a successor made.

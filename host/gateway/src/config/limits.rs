@@ -69,7 +69,7 @@ pub struct Timeouts {
     pub response: Duration,
     /// For the requests in flight when the gateway stops.
     pub shutdown: Duration,
-    /// For a decision, waiting for an instance included. A change needs a restart.
+    /// For a decision: processor time, so that waiting for a processor does not count. A change needs a restart.
     pub decision: Duration,
 }
 

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod budgets;
+mod bursts;
 mod client;
 mod clients;
 mod configs;
