@@ -60,7 +60,7 @@ impl Gateway {
         started: Instant,
     ) -> Result<Answer, Failure> {
         let live = self.live.load_full();
-        let mut identity = self.identify(&live, parts)?;
+        let mut identity = self.identify(&live, parts, peer).await?;
         if identity.own_key.is_some() {
             // A provider's key is nobody here.
             return Err(Refusal::TokenUnknown.into());

@@ -85,7 +85,7 @@ impl Gateway {
             return self.answer_unasked(&live, parts, body, caller).await;
         }
         let Some(story) = slot.as_mut() else { return Err(Refusal::RouteUnknown.into()) };
-        let identity = self.identify(&live, &parts)?;
+        let identity = self.identify(&live, &parts, place.guesser(origin.peer, &parts.headers)).await?;
         story.who_is(&identity.who);
         let envelope = Envelope::open(&parts, &live.limits)?;
         *endpoint = Some(envelope.route().endpoint());

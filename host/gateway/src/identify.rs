@@ -1,5 +1,6 @@
 //! Who asks: from the credential to a principal.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedargate_http::credential::{self, Credential};
@@ -38,16 +39,26 @@ pub(crate) struct Identity {
 
 impl Gateway {
     /// Who presents the credential of a request.
-    pub(crate) fn identify(&self, live: &Live, parts: &Parts) -> Result<Identity, Refusal> {
+    ///
+    /// A secret that is not known is looked for in the store before it is called unknown, on behalf of `client`. The
+    /// keys of a provider that lets clients present theirs are not: whoever has one has it from there.
+    pub(crate) async fn identify(&self, live: &Live, parts: &Parts, client: IpAddr) -> Result<Identity, Refusal> {
         let credential = credential::present(parts)?;
         let presented = Presented::parse(credential.expose()).map_err(|_| Refusal::TokenMalformed)?;
         let hash = presented.hash();
         let seen = self.directory.changes();
-        match self.directory.look_up(&hash) {
+        let mut found = self.directory.look_up(&hash);
+        if matches!(found, Lookup::Unknown) {
+            let provider = live.prefixes.provider(credential.expose()).filter(|_| !presented.is_ours());
+            if let Some(provider) = provider {
+                return self.provider_key(live, provider, credential, hash, seen);
+            }
+            found = self.directory.look_again(&hash, client).await;
+        }
+        match found {
             Lookup::Found(entry) => Ok(Identity { who: self.token(entry)?, own_key: None, credential, hash, seen }),
             Lookup::Unavailable => Err(Refusal::Unavailable(Unavailable::TokenStore)),
-            Lookup::Unknown if presented.is_ours() => Err(Refusal::TokenUnknown),
-            Lookup::Unknown => self.provider_key(live, credential, hash, seen),
+            Lookup::Unknown => Err(Refusal::TokenUnknown),
         }
     }
 
@@ -85,11 +96,11 @@ impl Gateway {
     fn provider_key(
         &self,
         live: &Live,
+        provider: &Arc<str>,
         credential: Credential,
         hash: SecretHash,
         seen: u64,
     ) -> Result<Identity, Refusal> {
-        let provider = live.prefixes.provider(credential.expose()).ok_or(Refusal::TokenUnknown)?;
         let dialect = live.provider(provider).ok_or(Refusal::TokenUnknown)?.dialect;
         let key = ProviderKey::new(credential.expose(), dialect).map_err(|_| Refusal::TokenMalformed)?;
         let prepared = self.provider_keys.get(&self.pdp, &hash, provider);

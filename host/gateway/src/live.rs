@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedargate::Bundle;
@@ -12,6 +13,7 @@ use cedargate_http::extract;
 use cedargate_http::facts::Facts;
 use cedargate_http::route::{PathPrefix, Route};
 use cedargate_tokens::{Allowance, Catalogue};
+use http::HeaderMap;
 
 use crate::config::{self, Config, Listener, Model, Provider, ProviderKey};
 use crate::pass_through::Prefixes;
@@ -134,6 +136,11 @@ impl Place {
             routes,
             facts: facts(listener.consumer_group.as_deref()),
         }
+    }
+
+    /// Whom a secret that nobody knows is held against: the client, or the proxy that says nothing sensible of it.
+    pub(crate) fn guesser(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.trusted.client_ip(peer, headers).unwrap_or(peer)
     }
 
     /// What is known of a request that took this route.

@@ -140,6 +140,34 @@ fn the_demo_does_what_it_says() {
 }
 
 #[test]
+fn a_token_is_known_at_once_whichever_process_made_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("tokens.db").display().to_string();
+    let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &store];
+    let mut gateway = Gateway::start(&arguments);
+    let said = gateway.says_until("Ctrl-C");
+    let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+    for n in 0..10 {
+        let created = output(&[
+            "tokens",
+            "create",
+            "--type",
+            "access",
+            "--store",
+            &store,
+            "--name",
+            &format!("app-{n}"),
+            "--output",
+            "json",
+        ]);
+        let key = quoted(&text(&created.stdout), "key");
+        let reply = chat(&address, &key, "gpt-4o");
+        assert!(reply.starts_with("HTTP/1.1 200"), "{n}: {reply}");
+    }
+    assert_eq!(gateway.end(), Some(0));
+}
+
+#[test]
 fn a_configuration_is_checked_without_being_used() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");

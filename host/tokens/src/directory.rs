@@ -2,17 +2,23 @@
 
 mod entry;
 mod follow;
+mod inquiry;
 mod shards;
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::secret::{Malformed, Presented, SecretHash};
 use crate::store::{Store, StoreError, StoredSecret};
 
 pub use entry::Entry;
 use follow::Freshness;
+use inquiry::{Answer, Inquiry, Reply, Turn};
 use shards::Shards;
+
+/// How long a look into the store may take. One that takes longer says as little as one that fails.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a directory keeps up with its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +60,8 @@ pub struct Directory<P> {
 struct Shared<P> {
     secrets: Shards<P>,
     fresh: Freshness,
+    store: Arc<dyn Store>,
+    inquiry: Inquiry,
 }
 
 impl<P: Send + Sync + 'static> Directory<P> {
@@ -63,7 +71,12 @@ impl<P: Send + Sync + 'static> Directory<P> {
     ///
     /// [`StoreError`] where the store cannot be read now.
     pub async fn start(store: Arc<dyn Store>, options: DirectoryOptions) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared { secrets: Shards::default(), fresh: Freshness::new(options.stale_after) });
+        let shared = Arc::new(Shared {
+            secrets: Shards::default(),
+            fresh: Freshness::new(options.stale_after),
+            store: Arc::clone(&store),
+            inquiry: Inquiry::default(),
+        });
         follow::start(store, Arc::clone(&shared), options.poll_every).await?;
         Ok(Self { shared })
     }
@@ -84,6 +97,31 @@ impl<P: Send + Sync + 'static> Directory<P> {
             return Lookup::Unavailable;
         }
         self.shared.secrets.get(hash).map_or(Lookup::Unknown, Lookup::Found)
+    }
+
+    /// Looks up a secret that is not known once more, in the store itself: another process may have made it a moment
+    /// ago. `peer` is who presents it.
+    ///
+    /// The store is asked in vain at most 20 times a second, for one peer at most five times, and for one secret at most
+    /// once. Beyond that the answer is the one from memory.
+    pub async fn look_again(&self, hash: &SecretHash, peer: IpAddr) -> Lookup<P> {
+        match self.look_up(hash) {
+            Lookup::Unknown => {}
+            answer @ (Lookup::Found(_) | Lookup::Unavailable) => return answer,
+        }
+        let mut reply = match self.shared.inquiry.turn(Instant::now(), *hash, peer) {
+            Turn::Decline => return Lookup::Unknown,
+            Turn::Wait(reply) => reply,
+            Turn::Ask(tell, reply) => {
+                // In a task of its own: a client that goes away does not end what others wait for, nor make them ask anew.
+                tokio::spawn(ask(Arc::clone(&self.shared), *hash, tell));
+                reply
+            }
+        };
+        match answer(&mut reply).await {
+            Answer::Known | Answer::Absent => self.look_up(hash),
+            Answer::Unreadable => Lookup::Unavailable,
+        }
     }
 
     /// Takes over secrets of changed tokens.
@@ -115,6 +153,30 @@ impl<P: Send + Sync + 'static> Directory<P> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Asks the store for a secret, takes over what it says, and tells.
+async fn ask<P: Send + Sync + 'static>(
+    shared: Arc<Shared<P>>,
+    hash: SecretHash,
+    tell: tokio::sync::watch::Sender<Option<Answer>>,
+) {
+    let found = match shared.store.secret(&hash).await {
+        Ok(Some(secret)) => follow::take(&shared, vec![secret]).map(|()| Answer::Known),
+        Ok(None) => Ok(Answer::Absent),
+        Err(error) => Err(error),
+    };
+    let answer = found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "an unknown token cannot be looked for in the store");
+        Answer::Unreadable
+    });
+    tell.send_replace(Some(answer));
+}
+
+/// What the store says, as far as it says it in time.
+async fn answer(reply: &mut Reply) -> Answer {
+    let answered = tokio::time::timeout(LOOK_PATIENCE, reply.wait_for(Option::is_some)).await;
+    answered.ok().and_then(|answered| answered.ok().and_then(|answer| *answer)).unwrap_or(Answer::Unreadable)
 }
 
 impl<P> Clone for Directory<P> {

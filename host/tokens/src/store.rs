@@ -61,6 +61,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Takes this for the newest time from now on.
     fn forget_newest(&self, now: Timestamp) -> Work<'_, ()>;
 
+    /// The secret with this hash, unless no token has or had it.
+    fn secret<'a>(&'a self, hash: &'a SecretHash) -> Work<'a, Option<StoredSecret>>;
+
     /// The secrets of tokens that were changed after a revision, in the order of revisions, those of at most
     /// `tokens_max` tokens; nothing where there are no more.
     ///

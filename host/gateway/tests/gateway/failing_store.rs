@@ -1,25 +1,31 @@
 //! A store that can be put out of reach and back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    AuditEntry, Batch, BudgetKey, ChangeSet, Event, EventFilter, RecordStore, SecretsPage, SqliteStore, StoreError,
-    Token, TokenPage, TokenStore, UsageCount, Work,
+    AuditEntry, Batch, BudgetKey, ChangeSet, Event, EventFilter, RecordStore, SecretHash, SecretsPage, SqliteStore,
+    StoreError, StoredSecret, Token, TokenPage, TokenStore, UsageCount, Work,
 };
 
 #[derive(Debug)]
 pub struct FailingStore {
     inner: SqliteStore,
     away: Arc<AtomicBool>,
+    asked: Arc<AtomicU64>,
 }
 
 impl FailingStore {
     /// A store, and the switch that puts it out of reach.
     pub fn new(inner: SqliteStore) -> (Self, Arc<AtomicBool>) {
         let away = Arc::new(AtomicBool::new(false));
-        (Self { inner, away: Arc::clone(&away) }, away)
+        (Self { inner, away: Arc::clone(&away), asked: Arc::default() }, away)
+    }
+
+    /// How often the store was asked for one secret.
+    pub fn asked(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.asked)
     }
 
     fn unless_away<'a, T: Send + 'a>(&'a self, work: Work<'a, T>) -> Work<'a, T> {
@@ -58,6 +64,11 @@ impl TokenStore for FailingStore {
 
     fn forget_newest(&self, now: Timestamp) -> Work<'_, ()> {
         self.unless_away(self.inner.forget_newest(now))
+    }
+
+    fn secret<'a>(&'a self, hash: &'a SecretHash) -> Work<'a, Option<StoredSecret>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.unless_away(self.inner.secret(hash))
     }
 
     fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {

@@ -1,9 +1,13 @@
 //! A store that cannot be reached, and two gateways on one store.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use cedargate_tokens::{Selector, SqliteOptions, SqliteStore};
+use cedargate_tokens::{
+    Directory, DirectoryOptions, Lookup, Prefix, Secret, SecretHash, Selector, SqliteOptions, SqliteStore,
+};
 use http::StatusCode;
 
 use crate::failing_store::FailingStore;
@@ -54,4 +58,62 @@ async fn a_token_that_is_revoked_at_one_gateway_is_revoked_at_all_of_its_store()
     assert_eq!(one.client.chat(&secret, "gpt-4o").await.code(), "token_revoked");
     until("the other gateway knows", || async { two.client.chat(&secret, "gpt-4o").await.code() == "token_revoked" })
         .await;
+}
+
+/// Questions that may have been put to the store since then: 20 in any second.
+fn questions_max(since: Instant, a_second: u64) -> u64 {
+    a_second * (since.elapsed().as_secs() + 1)
+}
+
+fn asked(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_guesses_cost_the_store_twenty_questions_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("store.db"), SqliteOptions::default()).await.unwrap();
+    let (store, _) = FailingStore::new(store);
+    let count = store.asked();
+    let directory = Directory::<()>::start(Arc::new(store), DirectoryOptions::default()).await.unwrap();
+    let begun = Instant::now();
+    for n in 0..100_000_u32 {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        let peer = IpAddr::from(Ipv4Addr::from(0x0a00_0000 + n));
+        let answer = directory.look_again(&SecretHash::from_bytes(bytes), peer).await;
+        assert!(matches!(answer, Lookup::Unknown), "{n}: {answer:?}");
+    }
+    assert!((5..=questions_max(begun, 20)).contains(&asked(&count)), "{} questions", asked(&count));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_guesses_at_the_gateway_is_told_no_each_time_and_costs_five_questions_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("store.db"), SqliteOptions::default()).await.unwrap();
+    let (store, away) = FailingStore::new(store);
+    let count = store.asked();
+    let world = World::on(Arc::new(store), folder, config(""), |_| {}).await;
+    let begun = Instant::now();
+    for n in 0..300 {
+        let guess = match n % 2 {
+            0 => Secret::generate(&Prefix::default()).unwrap().expose().to_owned(),
+            _ => format!("gw_sk_guess_number_{n}"),
+        };
+        let reply = world.client.chat(&guess, "gpt-4o").await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::UNAUTHORIZED, "token_unknown"));
+        // What is not whole is nobody's, whatever the store holds.
+        let broken = world.client.chat(&format!("kt_live_{n}"), "gpt-4o").await;
+        assert_eq!((broken.status, broken.code()), (StatusCode::UNAUTHORIZED, "token_malformed"));
+    }
+    assert!((1..=questions_max(begun, 5)).contains(&asked(&count)), "{} questions", asked(&count));
+
+    // A store that cannot be read knows nobody, and says so.
+    away.store(true, Ordering::Relaxed);
+    until("the store is asked again", || async {
+        let guess = Secret::generate(&Prefix::default()).unwrap();
+        let reply = world.client.chat(guess.expose(), "gpt-4o").await;
+        reply.status == StatusCode::SERVICE_UNAVAILABLE && reply.code() == "store_unavailable"
+    })
+    .await;
 }

@@ -29,9 +29,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
-use super::{ChangeSet, RecordStore, SecretsPage, StoreError, TokenPage, TokenStore, Work};
+use super::{ChangeSet, RecordStore, SecretsPage, StoreError, StoredSecret, TokenPage, TokenStore, Work};
 use crate::audit::AuditEntry;
 use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
+use crate::secret::SecretHash;
 use crate::token::Token;
 use failure::Failure;
 use place::Place;
@@ -286,6 +287,10 @@ impl TokenStore for SqliteStore {
 
     fn audit_last(&self) -> Work<'_, Option<AuditEntry>> {
         self.work(audit::last(self))
+    }
+
+    fn secret<'a>(&'a self, hash: &'a SecretHash) -> Work<'a, Option<StoredSecret>> {
+        self.work(tokens::by_hash(self, hash))
     }
 
     fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {

@@ -23,15 +23,31 @@ const SECRETS_IN_RANGE: &str = "\
     LEFT JOIN last_use u ON u.token_id = t.id AND u.version = s.version \
     WHERE t.number BETWEEN ? AND ? ORDER BY s.token, s.version";
 
+/// What is selected for a [`SecretRow`].
+macro_rules! secret_row {
+    () => {
+        "json_array(hex(s.hash), s.version, t.id, t.name, t.team_id, t.\"grant\", t.allowances, \
+           t.disabled_at IS NOT NULL, t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL, s.grace_until, t.revision)"
+    };
+}
+
 /// A page as one value: each value of a row costs more than what is read. Its tokens are a range of revisions, which
 /// is read in order; a subquery with a limit would be copied first.
-const SECRETS_AFTER: &str = "\
-    SELECT json_group_array(json_array(hex(s.hash), s.version, t.id, t.name, t.team_id, t.\"grant\", t.allowances, \
-      t.disabled_at IS NOT NULL, t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL, s.grace_until, t.revision)), \
-      max(t.revision) \
+const SECRETS_AFTER: &str = concat!(
+    "SELECT json_group_array(",
+    secret_row!(),
+    "), max(t.revision) \
     FROM tokens t CROSS JOIN secrets s ON s.token = t.number \
     WHERE t.revision > ?1 AND t.revision <= coalesce( \
-      (SELECT revision FROM tokens WHERE revision > ?1 ORDER BY revision LIMIT 1 OFFSET ?2 - 1), 9223372036854775807)";
+      (SELECT revision FROM tokens WHERE revision > ?1 ORDER BY revision LIMIT 1 OFFSET ?2 - 1), 9223372036854775807)"
+);
+
+/// A page of one secret.
+const SECRET_BY_HASH: &str = concat!(
+    "SELECT json_array(",
+    secret_row!(),
+    ") FROM secrets s JOIN tokens t ON t.number = s.token WHERE s.hash = ?"
+);
 
 pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Vec<i64>> {
     let mut transaction = store.begin().await?;
@@ -252,6 +268,13 @@ fn secret(row: &SqliteRow) -> Result<SecretVersion> {
 fn hash(bytes: &[u8]) -> Result<SecretHash> {
     let bytes = bytes.try_into().map_err(|_| StoreError::invalid("a hash does not have 32 bytes"))?;
     Ok(SecretHash::from_bytes(bytes))
+}
+
+pub(super) async fn by_hash(store: &SqliteStore, hash: &SecretHash) -> Result<Option<StoredSecret>> {
+    let hash = hash.as_bytes().as_slice();
+    let page: Option<String> = query_scalar(SECRET_BY_HASH).bind(hash).fetch_optional(store.reader()?).await?;
+    let secrets = page.map(|page| read_secrets(&page)).transpose()?;
+    Ok(secrets.and_then(|mut secrets| secrets.pop()))
 }
 
 pub(super) async fn secrets_after(store: &SqliteStore, revision: i64, tokens_max: u32) -> Result<Option<SecretsPage>> {
