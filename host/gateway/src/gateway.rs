@@ -1,7 +1,6 @@
 //! The gateway: everything that a request needs, shared by all connections.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use cedargate::Pdp;
@@ -9,10 +8,9 @@ use cedargate::model::{Request, Timestamp};
 use cedargate_http::admit::Judged;
 use cedargate_http::catalogue::Candidate;
 use cedargate_http::reply::Rejection;
-use cedargate_tokens::{Clock, Directory, Event, Recorder, Tokens};
+use cedargate_tokens::{Clock, Directory, Event, Ledger, Recorder, Tokens};
 use tokio::sync::{Semaphore, watch};
 
-use crate::budget::Budgets;
 use crate::identify::Who;
 use crate::live::Live;
 use crate::metrics::{Gauge, Metrics};
@@ -33,7 +31,8 @@ pub(crate) struct Gateway {
     pub(crate) tokens: Tokens,
     pub(crate) principals: Principals,
     pub(crate) provider_keys: ProviderKeys,
-    pub(crate) budgets: Arc<Budgets>,
+    /// What may be spent of budgets and rates.
+    pub(crate) ledger: Ledger,
     pub(crate) recorder: Recorder,
     pub(crate) recording: Option<Recording>,
     pub(crate) shadow: ArcSwapOption<Candidates>,
@@ -95,14 +94,6 @@ impl Gateway {
     /// Whether no further requests are taken.
     pub(crate) fn is_draining(&self) -> bool {
         *self.stage.borrow() > Stage::Serving
-    }
-
-    /// How long a request lasts at most, with all its waiting.
-    pub(crate) fn longest_request(live: &Live) -> Duration {
-        let timeouts = &live.config.timeouts;
-        let candidates = u32::try_from(live.config.providers.len()).unwrap_or(u32::MAX).max(1);
-        let heads = timeouts.connect.saturating_add(timeouts.first_byte).saturating_mul(candidates);
-        heads.saturating_add(timeouts.response).saturating_add(timeouts.write)
     }
 
     /// Everything that is counted, in Prometheus' text format.

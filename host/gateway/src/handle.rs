@@ -19,7 +19,7 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::ReplyBody;
-use crate::budget::{Amounts, Reservation, Spender};
+use crate::budget::{self, Amounts, Reservation, Spender};
 use crate::forward::{Call, outbound_headers};
 use crate::gateway::Gateway;
 use crate::identify::{Identity, Who};
@@ -116,7 +116,7 @@ impl Gateway {
             story.who_is(&identity.who);
         }
         let amounts = || amounts(live, asked, body.len());
-        let (admission, reservation) = self.admit(live, &identity.who, &mut facts, asked, amounts, story)?;
+        let (admission, reservation) = self.admit(live, &identity.who, &mut facts, asked, amounts, story).await?;
         match asked.endpoint() {
             Endpoint::ModelsList | Endpoint::ModelsRead => {
                 let answer = self.discover(live, &identity.who, &facts, asked, &admission, &parts)?;
@@ -141,8 +141,8 @@ impl Gateway {
         }
     }
 
-    /// Sets aside what the request may spend and has it decided. Where it is denied, what was set aside is released.
-    fn admit(
+    /// Reserves what the request may spend and has it decided. Where it is denied, what was reserved is given back.
+    async fn admit(
         &self,
         live: &Live,
         who: &Who,
@@ -155,7 +155,7 @@ impl Gateway {
         let token = who.entry.as_ref().map(|entry| Spender { id: entry.token_id(), allowances: entry.allowances() });
         let team = who.prepared.team.as_ref();
         let team = team.map(|team| Spender { id: team, allowances: live.allowances(team) });
-        let reservation = self.budgets.reserve(at, token, team, amounts);
+        let reservation = budget::reserve(&self.ledger, at, token, team, amounts).await?;
         if let Some(counters) = reservation.counters() {
             facts.counters.clone_from(counters);
         }

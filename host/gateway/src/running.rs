@@ -75,12 +75,13 @@ impl Running {
         self.reloader.everything().await
     }
 
-    /// Writes what was recorded so far.
+    /// Writes what was recorded and spent so far.
     ///
     /// # Errors
     ///
     /// What the store says.
     pub async fn flush(&self) -> Result<(), cedargate_tokens::StoreError> {
+        self.gateway.ledger.flush().await?;
         self.gateway.recorder.flush().await
     }
 
@@ -117,6 +118,9 @@ impl Running {
             tracing::warn!("some requests did not end in time, and are cut off");
             self.gateway.stage.send_replace(Stage::Ended);
             self.gateway.stage.closed().await;
+        }
+        if let Err(error) = self.gateway.ledger.flush().await {
+            tracing::error!(%error, "what was spent last could not be settled, and counts as spent with all that was leased");
         }
         if let Err(error) = self.gateway.recorder.flush().await {
             tracing::error!(%error, "the last events could not be written");

@@ -9,13 +9,12 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use cedargate::{BuildError, Bundle, CodeCache, Pdp};
 use cedargate_tokens::{
-    Actor, ActorError, Clock, Directory, DirectoryOptions, Recorder, RecorderOptions, Store, StoreError, Tokens,
+    Actor, ActorError, Clock, Directory, DirectoryOptions, Ledger, Recorder, RecorderOptions, Store, StoreError, Tokens,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinError;
 
-use crate::budget::Budgets;
 use crate::config::{Config, ConfigError, Limits};
 use crate::descriptors;
 use crate::door::Door;
@@ -31,9 +30,6 @@ use crate::record::{Recording, RecordingError};
 use crate::reload::{Reloader, Watch, Watched};
 use crate::running::{Addresses, Running};
 use crate::serve::{Role, Serving, Stage};
-
-/// How long a reservation outlives the longest request: for the time between its end and its settlement.
-const RESERVATION_SLACK: Duration = Duration::from_secs(30);
 
 /// What a gateway is started with.
 #[non_exhaustive]
@@ -142,8 +138,6 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let directory = Directory::start(Arc::clone(&store), DirectoryOptions::default()).await?;
     let options = RecorderOptions { retention: live.config.events, ..RecorderOptions::default() };
     let recorder = Recorder::start(Arc::clone(&store), options);
-    let spent = store.spent(clock.now()).await?;
-    let expire_after = Gateway::longest_request(&live).saturating_add(RESERVATION_SLACK);
     let recording = live.config.record.as_deref();
     let recording = recording.map(|path| Recording::start(path, live.config.limits.record_bytes)).transpose()?;
     if let Some(recording) = &recording {
@@ -154,7 +148,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let gateway = Arc::new(Gateway {
         principals: Principals::new(pdp.clone(), limits.principals),
         provider_keys: ProviderKeys::new(limits.provider_keys),
-        budgets: Arc::new(Budgets::new(spent, recorder.clone(), expire_after)),
+        ledger: Ledger::start(Arc::clone(&store), Arc::clone(&clock)),
         room: receive::room(limits.bodies_bytes),
         live: ArcSwap::from_pointee(live),
         pdp,

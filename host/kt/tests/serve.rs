@@ -1,5 +1,5 @@
 //! `kt serve` as a stranger meets it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -165,6 +165,92 @@ fn a_token_is_known_at_once_whichever_process_made_it() {
         assert!(reply.starts_with("HTTP/1.1 200"), "{n}: {reply}");
     }
     assert_eq!(gateway.end(), Some(0));
+}
+
+/// How many of so many requests at once are answered with 200, each third at the first of two gateways. Where that is
+/// told to, the first is killed when the first reply is there.
+fn admitted(gateways: [&str; 2], secret: &str, requests: usize, kill: Option<u32>) -> usize {
+    let killed = std::sync::Once::new();
+    std::thread::scope(|scope| {
+        let killed = &killed;
+        let ask = move |n: usize| {
+            let status = status_of_chat(gateways[usize::from(!n.is_multiple_of(3))], secret);
+            if let Some(process) = kill {
+                killed.call_once(|| {
+                    let kill = Command::new("kill").args(["-s", "KILL", &process.to_string()]).status();
+                    assert!(kill.unwrap().success());
+                });
+            }
+            status
+        };
+        let threads: Vec<_> = (0..requests)
+            .map(|n| std::thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, move || ask(n)).unwrap())
+            .collect();
+        let statuses = threads.into_iter().map(|thread| thread.join().unwrap());
+        statuses
+            .filter(|status| {
+                // Whoever asks a gateway that dies hears nothing.
+                assert!(matches!(status, None | Some(200 | 429)), "{status:?}");
+                *status == Some(200)
+            })
+            .count()
+    })
+}
+
+/// The status of a reply; nothing where there is none.
+fn status_of_chat(address: &str, secret: &str) -> Option<u16> {
+    let body = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}"#;
+    let mut stream = TcpStream::connect(address).ok()?;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {secret}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut reply = Vec::new();
+    // A reset after the reply's head is a reply.
+    let _ = stream.read_to_end(&mut reply);
+    String::from_utf8_lossy(&reply).split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn two_gateways_of_one_store_spend_one_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("tokens.db").display().to_string();
+    let arguments = ["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", &store];
+    let started = || {
+        let mut gateway = Gateway::start(&arguments);
+        let said = gateway.says_until("Ctrl-C");
+        let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
+        (gateway, address)
+    };
+    let capped = |name: &str| {
+        let create =
+            ["tokens", "create", "--type", "access", "--store", &store, "--name", name, "--budget", "50requests/day"];
+        quoted(&text(&output(&[&create[..], &["--output", "json"]].concat()).stdout), "key")
+    };
+    let ((one, first), (two, second)) = (started(), started());
+    let addresses = [first.as_str(), second.as_str()];
+
+    // As many as the budget allows, wherever they are asked for.
+    let secret = capped("shared");
+    assert_eq!(admitted(addresses, &secret, 1_000, None), 50);
+    assert_eq!(admitted(addresses, &secret, 10, None), 0);
+
+    // One of them is killed in between: what it had reserved is gone, and nothing is spent twice.
+    let secret = capped("killed");
+    let mut all = admitted(addresses, &secret, 1_000, Some(one.child.id()));
+    assert!((1..=50).contains(&all), "{all}");
+    // The rest may be used at the other, and a third that comes in its place.
+    let (three, third) = started();
+    all += admitted([&second, &third], &secret, 200, None);
+    assert!(all <= 50, "{all}");
+    drop(one);
+    assert_eq!((two.end(), three.end()), (Some(0), Some(0)));
+    let (last, address) = started();
+    all += admitted([&address, &address], &secret, 60, None);
+    assert!(all <= 50, "{all}");
+    assert_eq!(last.end(), Some(0));
 }
 
 #[test]

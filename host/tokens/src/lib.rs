@@ -3,7 +3,8 @@
 //! A token has a stable id and one or more secrets. Only the SHA-256 of a secret is kept. What a token may do is
 //! decided by the policies from its profile; this crate says which profile a presented secret stands for.
 //!
-//! Nothing on the hot path waits for the database: [`Directory`] answers from memory, and [`Recorder`] writes later.
+//! Nothing on the hot path waits for the database: [`Directory`] answers from memory, [`Recorder`] writes later, and
+//! [`Ledger`] reserves from what it has leased.
 
 mod audit;
 mod catalogue;
@@ -11,6 +12,7 @@ mod clock;
 mod describe;
 mod directory;
 mod hex;
+mod ledger;
 mod operations;
 mod period;
 mod record;
@@ -22,6 +24,7 @@ pub use audit::{AuditEntry, ChainHash, ChainHashError, Tampered, Verified};
 pub use catalogue::{Catalogue, NotInCatalogue};
 pub use clock::{CLOCK_BEHIND_MAX, Clock, ClockError, Skew};
 pub use directory::{Directory, DirectoryOptions, Entry, Lookup};
+pub use ledger::{Hold, Ledger, NotReserved};
 pub use operations::{
     Actor, ActorError, BULK_MAX, Choice, Created, Edit, GRACE_DEFAULT, GRACE_MAX, KnownSecret, NewToken, ProfileCheck,
     REPEAT_AFTER, Rotated, Rotation, Rules, Selector, TEXT_BYTES_MAX, TokenError, TokenFilter, TokenFilterError,
@@ -37,8 +40,8 @@ pub use secret::{
     Secret, SecretHash, SecretHashError, mask_secrets,
 };
 pub use store::{
-    Change, ChangeSet, Checked, RecordStore, Restored, SecretsPage, SqliteOptions, SqliteStore, Store, StoreError,
-    StoredSecret, TokenPage, TokenStore, Work, restore,
+    Ask, BudgetStore, Change, ChangeSet, Checked, Granted, RecordStore, Restored, SecretsPage, Settlement,
+    SqliteOptions, SqliteStore, Store, StoreError, StoredSecret, TokenPage, TokenStore, Work, restore,
 };
 pub use token::{
     Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,

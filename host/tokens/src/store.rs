@@ -3,6 +3,7 @@
 //! The rules of a token's life stand in [`crate::Tokens`]; a store only keeps states, all or nothing. So another
 //! database has little to do: three small traits.
 
+mod budgets;
 mod change;
 mod error;
 mod sqlite;
@@ -14,10 +15,11 @@ use std::pin::Pin;
 use cedargate::model::Timestamp;
 
 use crate::audit::AuditEntry;
-use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
+use crate::record::{Batch, Event, EventFilter, UsageCount};
 use crate::secret::SecretHash;
 use crate::token::Token;
 
+pub use budgets::{Ask, BudgetStore, Granted, Settlement};
 pub use change::{Change, ChangeSet};
 pub use error::StoreError;
 pub use sqlite::{Checked, Restored, SqliteOptions, SqliteStore, restore};
@@ -26,9 +28,9 @@ pub use sqlite::{Checked, Restored, SqliteOptions, SqliteStore, restore};
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store of tokens and of everything that is recorded about them.
-pub trait Store: TokenStore + RecordStore + fmt::Debug {}
+pub trait Store: TokenStore + RecordStore + BudgetStore + fmt::Debug {}
 
-impl<S: TokenStore + RecordStore + fmt::Debug> Store for S {}
+impl<S: TokenStore + RecordStore + BudgetStore + fmt::Debug> Store for S {}
 
 /// Keeps tokens, and the log of their changes.
 pub trait TokenStore: Send + Sync + 'static {
@@ -79,9 +81,6 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Makes what is old smaller: counts of hours become counts of days, and what was spent in windows that ended
     /// long ago is forgotten.
     fn tidy(&self, at: Timestamp) -> Work<'_, ()>;
-
-    /// What was spent in windows that have not ended at this time.
-    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>>;
 
     /// What a token used since the beginning of an hour, by model, sorted by model.
     fn usage<'a>(&'a self, token_id: &'a str, since: Timestamp) -> Work<'a, Vec<(String, UsageCount)>>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    BudgetKey, Event, EventFilter, Grant, NewToken, Owner, Recorder, RecorderOptions, Rotation, Selector, Unit,
+    BudgetKey, Event, EventFilter, Grant, Ledger, NewToken, Owner, Recorder, RecorderOptions, Rotation, Selector, Unit,
     Verdict, Window,
 };
 
@@ -77,7 +77,12 @@ async fn use_until_killed(stage: &Stage, name: &str) {
     event.token_id = Some(token.id.as_str().into());
     event.secret_version = Some(1);
     recorder.record(event);
-    recorder.spend(BudgetKey::at(Owner::Token(token.id.into()), Unit::Money, Window::Ever, stage.clock.now()), 5);
+    let ledger = Ledger::start(Arc::clone(&stage.store), Arc::clone(&stage.clock));
+    let key = BudgetKey::at(Owner::Token(token.id.into()), Unit::Money, Window::Ever, stage.clock.now());
+    ledger.reserve(key.clone(), 100, 5).await.unwrap().settle(5);
+    ledger.flush().await.unwrap();
+    // In flight, and never settled.
+    let _held = ledger.reserve(key, 100, 20).await.unwrap();
     until("the write", async || !stage.store.events(&EventFilter::default(), None, 1).await.unwrap().is_empty()).await;
     println!("\nwritten");
     std::future::pending::<()>().await;
@@ -166,6 +171,16 @@ async fn what_was_used_survives_a_kill() {
     assert!(token.last_used_at.is_some());
     let usage = stage.store.usage(&token.id, Timestamp::from_millis(0)).await.unwrap();
     assert_eq!(usage.iter().map(|(_, count)| count.requests).sum::<u64>(), 1);
-    let spent = stage.store.spent(stage.clock.now()).await.unwrap();
-    assert_eq!(spent.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), [5]);
+    let spent = async || -> u64 {
+        let spent = stage.store.spent(stage.clock.now()).await.unwrap();
+        spent.iter().map(|(_, amount)| *amount).sum()
+    };
+    assert_eq!(spent().await, 5);
+    // What it had in flight, and a part that it had leased ahead, is nobody's: reserved at first, and spent then.
+    let key = BudgetKey::at(Owner::Token(token.id.clone().into()), Unit::Money, Window::Ever, stage.clock.now());
+    let ledger = Ledger::start(Arc::clone(&stage.store), Arc::clone(&stage.clock));
+    let refused = ledger.reserve(key.clone(), 100, 76).await.unwrap();
+    assert!(!refused.is_reserved() && refused.spent_before() >= 25, "{refused:?}");
+    assert!(stage.store.expire(later(stage.clock.now(), 3_600)).await.unwrap() > 0);
+    assert!((25..30).contains(&spent().await), "{}", spent().await);
 }

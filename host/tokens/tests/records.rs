@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Retention, Selector, Shadow, SqliteOptions,
-    SqliteStore, Status, Store, Unit, Verdict, Window,
+    BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Retention, Selector, Settlement, Shadow,
+    SqliteOptions, SqliteStore, Status, Store, Unit, Verdict, Window,
 };
 
 use crate::stage::{Stage, later};
@@ -238,11 +238,16 @@ async fn what_was_spent_is_added_up_and_found_at_the_next_start() {
     let at = stage.clock.now();
     let budget = BudgetKey::at(Owner::Token("tok_a".into()), Unit::Money, Window::Month, at);
     let team = BudgetKey::at(Owner::Team("tok_a".into()), Unit::Tokens, Window::Ever, at);
-    let recorder = recorder(&stage);
     for _ in 0..3 {
-        recorder.spend(budget.clone(), 5);
-        recorder.spend(team.clone(), 7);
-        recorder.flush().await.unwrap();
+        let spent = |key: &BudgetKey, spent| Settlement {
+            key: key.clone(),
+            lease: None,
+            spent,
+            covered: 0,
+            returned: 0,
+            is_all: false,
+        };
+        stage.store.settle("one", &[spent(&budget, 5), spent(&team, 7)], at).await.unwrap();
     }
     let stage = Stage::in_folder(stage.close().await).await;
     let mut spent = stage.store.spent(at).await.unwrap();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    AuditEntry, Batch, BudgetKey, ChangeSet, Event, EventFilter, RecordStore, SecretHash, SecretsPage, SqliteStore,
-    StoreError, StoredSecret, Token, TokenPage, TokenStore, UsageCount, Work,
+    Ask, AuditEntry, Batch, BudgetKey, BudgetStore, ChangeSet, Event, EventFilter, Granted, RecordStore, SecretHash,
+    SecretsPage, Settlement, SqliteStore, StoreError, StoredSecret, Token, TokenPage, TokenStore, UsageCount, Work,
 };
 
 #[derive(Debug)]
@@ -85,15 +85,39 @@ impl RecordStore for FailingStore {
         self.unless_away(self.inner.tidy(at))
     }
 
-    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>> {
-        self.unless_away(self.inner.spent(at))
-    }
-
     fn usage<'a>(&'a self, token_id: &'a str, since: Timestamp) -> Work<'a, Vec<(String, UsageCount)>> {
         self.unless_away(self.inner.usage(token_id, since))
     }
 
     fn events<'a>(&'a self, filter: &'a EventFilter, after: Option<i64>, limit: u32) -> Work<'a, Vec<(i64, Event)>> {
         self.unless_away(self.inner.events(filter, after, limit))
+    }
+}
+
+impl BudgetStore for FailingStore {
+    fn reserve<'a>(
+        &'a self,
+        holder: &'a str,
+        asks: &'a [Ask],
+        at: Timestamp,
+        until: Timestamp,
+    ) -> Work<'a, Vec<Granted>> {
+        self.unless_away(self.inner.reserve(holder, asks, at, until))
+    }
+
+    fn settle<'a>(&'a self, holder: &'a str, settlements: &'a [Settlement], until: Timestamp) -> Work<'a, Vec<bool>> {
+        self.unless_away(self.inner.settle(holder, settlements, until))
+    }
+
+    fn expire(&self, at: Timestamp) -> Work<'_, u64> {
+        self.unless_away(self.inner.expire(at))
+    }
+
+    fn wanted<'a>(&'a self, holder: &'a str) -> Work<'a, Vec<i64>> {
+        self.unless_away(self.inner.wanted(holder))
+    }
+
+    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>> {
+        self.unless_away(self.inner.spent(at))
     }
 }

@@ -8,7 +8,6 @@ use cedargate::model::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::budget::BudgetKey;
 use super::event::Event;
 use super::tally::Batch;
 use crate::period::Period;
@@ -54,7 +53,7 @@ impl Default for RecorderOptions {
     }
 }
 
-/// Records events, counts and what was spent, without ever waiting for the store. Cheap to clone.
+/// Records events and counts, without ever waiting for the store. Cheap to clone.
 ///
 /// Where the store cannot be written, counts are kept in memory and written later; events are kept as far as the
 /// queue reaches.
@@ -78,7 +77,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     events: Vec<Event>,
-    /// Counts of events that found the queue full, and what was spent.
+    /// Counts of events that found the queue full.
     aside: Batch,
     retention: Retention,
 }
@@ -123,15 +122,6 @@ impl Recorder {
     /// likes: whoever rotates the token is to know. It is written with the next batch.
     pub fn note_use(&self, token_id: &Arc<str>, version: u32, at: Timestamp) {
         self.shared.waiting().aside.note_use(Arc::clone(token_id), version, at);
-    }
-
-    /// Adds to what was spent in a window. Nothing that was spent is ever dropped.
-    pub fn spend(&self, key: BudgetKey, amount: u64) {
-        if amount > 0 {
-            let mut waiting = self.shared.waiting();
-            let spent = waiting.aside.spent.entry(key).or_default();
-            *spent = spent.saturating_add(amount);
-        }
     }
 
     /// How many events were dropped so far.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use cedargate::model::Timestamp;
 
-use super::budget::BudgetKey;
 use super::event::{Event, Verdict};
 use crate::token::Window;
 
@@ -79,8 +78,6 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// Counts to be added.
     pub counts: HashMap<CountKey, Counted>,
-    /// Amounts to be added.
-    pub spent: HashMap<BudgetKey, u64>,
     /// How many events to keep.
     pub events_max: u64,
     /// From when on to keep them.
@@ -91,7 +88,7 @@ impl Batch {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.counts.is_empty() && self.spent.is_empty()
+        self.events.is_empty() && self.counts.is_empty()
     }
 
     /// The newest time in the batch.
@@ -132,20 +129,15 @@ impl Batch {
 
     /// Forgets what was written. The memory stays for what comes next.
     pub(super) fn clear(&mut self) {
-        let Self { events, counts, spent, events_max: _, events_since: _ } = self;
+        let Self { events, counts, events_max: _, events_since: _ } = self;
         events.clear();
         counts.clear();
-        spent.clear();
     }
 
     /// Takes over what another holds, but for its events.
     pub(super) fn add_counts(&mut self, other: &mut Self) {
         for (key, counted) in other.counts.drain() {
             self.add(key, counted);
-        }
-        for (key, amount) in other.spent.drain() {
-            let spent = self.spent.entry(key).or_default();
-            *spent = spent.saturating_add(amount);
         }
     }
 }

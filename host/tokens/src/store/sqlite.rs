@@ -6,6 +6,7 @@ mod budgets;
 mod counts;
 mod events;
 mod failure;
+mod leases;
 mod place;
 mod restore;
 mod rows;
@@ -29,7 +30,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
-use super::{ChangeSet, RecordStore, SecretsPage, StoreError, StoredSecret, TokenPage, TokenStore, Work};
+use super::{
+    Ask, BudgetStore, ChangeSet, Granted, RecordStore, SecretsPage, Settlement, StoreError, StoredSecret, TokenPage,
+    TokenStore, Work,
+};
 use crate::audit::AuditEntry;
 use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
 use crate::secret::SecretHash;
@@ -307,15 +311,39 @@ impl RecordStore for SqliteStore {
         self.work(tidy::tidy(self, at))
     }
 
-    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>> {
-        self.work(budgets::going_on(self, at))
-    }
-
     fn usage<'a>(&'a self, token_id: &'a str, since: Timestamp) -> Work<'a, Vec<(String, UsageCount)>> {
         self.work(usage::of_token(self, token_id, since))
     }
 
     fn events<'a>(&'a self, filter: &'a EventFilter, after: Option<i64>, limit: u32) -> Work<'a, Vec<(i64, Event)>> {
         self.work(events::matching(self, filter, after, limit))
+    }
+}
+
+impl BudgetStore for SqliteStore {
+    fn reserve<'a>(
+        &'a self,
+        holder: &'a str,
+        asks: &'a [Ask],
+        at: Timestamp,
+        until: Timestamp,
+    ) -> Work<'a, Vec<Granted>> {
+        self.work(leases::reserve(self, holder, asks, at, until))
+    }
+
+    fn settle<'a>(&'a self, holder: &'a str, settlements: &'a [Settlement], until: Timestamp) -> Work<'a, Vec<bool>> {
+        self.work(leases::settle(self, holder, settlements, until))
+    }
+
+    fn expire(&self, at: Timestamp) -> Work<'_, u64> {
+        self.work(leases::expire(self, at))
+    }
+
+    fn wanted<'a>(&'a self, holder: &'a str) -> Work<'a, Vec<i64>> {
+        self.work(leases::wanted(self, holder))
+    }
+
+    fn spent(&self, at: Timestamp) -> Work<'_, Vec<(BudgetKey, u64)>> {
+        self.work(budgets::going_on(self, at))
     }
 }

@@ -1,45 +1,61 @@
 //! What was spent in which window.
 
-use std::sync::LazyLock;
-
 use cedargate::model::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query};
 
 use super::failure::Failure;
-use super::rows::Insert;
 use super::{SqliteStore, amount, stored, time};
-use crate::record::{Batch, BudgetKey, Owner};
+use crate::record::{BudgetKey, Owner};
 use crate::store::StoreError;
 use crate::token::{Unit, Window};
 
-static BUDGETS: LazyLock<Insert> = LazyLock::new(|| {
-    Insert::new(
-        "budgets",
-        &["owner_kind", "owner_id", "unit", "\"window\"", "start", "ends", "spent"],
-        "ON CONFLICT (owner_kind, owner_id, unit, \"window\", start) \
-         DO UPDATE SET spent = min(spent + excluded.spent, 9007199254740992)",
-    )
-});
+/// A key as it is stored.
+pub(super) struct Parts<'k> {
+    pub(super) kind: &'static str,
+    pub(super) id: &'k str,
+    pub(super) unit: &'static str,
+    pub(super) window: &'static str,
+    pub(super) start: i64,
+    pub(super) ends: Option<i64>,
+}
 
-pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Failure> {
-    let rows: Vec<_> = batch.spent.iter().collect();
-    BUDGETS
-        .run(connection, rows, |query, (key, spent)| {
-            let (kind, id) = match &key.owner {
-                Owner::Token(id) => ("token", id),
-                Owner::Team(id) => ("team", id),
-            };
-            query
-                .bind(kind)
-                .bind(&**id)
-                .bind(key.unit.name())
-                .bind(key.window.name())
-                .bind(key.start.as_millis())
-                .bind(key.window.end(key.start).map(Timestamp::as_millis))
-                .bind(stored(*spent))
-        })
-        .await
+pub(super) fn parts(key: &BudgetKey) -> Parts<'_> {
+    let (kind, id) = match &key.owner {
+        Owner::Token(id) => ("token", id),
+        Owner::Team(id) => ("team", id),
+    };
+    Parts {
+        kind,
+        id,
+        unit: key.unit.name(),
+        window: key.window.name(),
+        start: key.start.as_millis(),
+        ends: key.window.end(key.start).map(Timestamp::as_millis),
+    }
+}
+
+/// Adds to what was spent.
+pub(super) async fn add(connection: &mut SqliteConnection, key: &BudgetKey, spent: u64) -> Result<(), Failure> {
+    if spent == 0 {
+        return Ok(());
+    }
+    let Parts { kind, id, unit, window, start, ends } = parts(key);
+    query(
+        "INSERT INTO budgets (owner_kind, owner_id, unit, \"window\", start, ends, spent) VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (owner_kind, owner_id, unit, \"window\", start) \
+           DO UPDATE SET spent = min(spent + excluded.spent, 9007199254740992)",
+    )
+    .bind(kind)
+    .bind(id)
+    .bind(unit)
+    .bind(window)
+    .bind(start)
+    .bind(ends)
+    .bind(stored(spent))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// What was spent in windows that go on. Those that have ended are forgotten.

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::failure::Failure;
 use super::rows::Insert;
 use super::tokens::note_time;
-use super::{SqliteStore, budgets, counts, stored};
+use super::{SqliteStore, counts, stored};
 use crate::record::Batch;
 use crate::store::StoreError;
 
@@ -18,7 +18,6 @@ pub(super) async fn write(store: &SqliteStore, batch: &Batch) -> Result<(), Fail
     let mut transaction = store.begin().await?;
     events(&mut transaction, batch).await?;
     counts::add(&mut transaction, batch).await?;
-    budgets::add(&mut transaction, batch).await?;
     if let Some(newest) = batch.newest() {
         note_time(&mut transaction, newest.as_millis()).await?;
     }
