@@ -86,9 +86,15 @@ impl<'s> Analysis<'s> {
                 Reads { fields: Fields::named("model").or(Fields::named("provider")), action: true, ..Reads::default() }
             }
             Node::Var(Variable::Context) => everything(),
-            Node::Get(of, attr) | Node::Has(of, attr) if self.is_context(of) => context(attr),
-            Node::HasPath(of, path) if self.is_context(of) => {
-                self.code.attributes(path).first().map_or_else(everything, |attr| context(*attr))
+            Node::Get(of, attr) if self.is_context(of) => context(attr),
+            Node::Has(of, attr) if self.is_context(of) => path(&[attr]),
+            Node::Get(of, attr) | Node::Has(of, attr) if self.is_current(of) => path(&[Fact::Current.into(), attr]),
+            Node::Get(of, attr) | Node::Has(of, attr) if self.is_current_bindings(of) => {
+                path(&[Fact::Current.into(), Fact::Bindings.into(), attr])
+            }
+            Node::HasPath(of, attrs) if self.is_context(of) => path(self.code.attributes(attrs)),
+            Node::HasPath(of, attrs) if self.is_current(of) => {
+                self.code.attributes(attrs).first().map_or_else(everything, |attr| path(&[Fact::Current.into(), *attr]))
             }
             _ => self.code.children(node).fold(Reads::default(), |reads, child| reads.or(self.reads(child))),
         }
@@ -96,6 +102,14 @@ impl<'s> Analysis<'s> {
 
     fn is_context(&self, at: N) -> bool {
         self.code.node(at) == Some(&Node::Var(Variable::Context))
+    }
+
+    fn is_current(&self, at: N) -> bool {
+        matches!(self.code.node(at), Some(Node::Get(of, attr)) if *attr == Fact::Current.into() && self.is_context(*of))
+    }
+
+    fn is_current_bindings(&self, at: N) -> bool {
+        matches!(self.code.node(at), Some(Node::Get(of, attr)) if *attr == Fact::Bindings.into() && self.is_current(*of))
     }
 
     fn is_time(&self, at: N) -> bool {
@@ -178,15 +192,80 @@ impl<'s> Analysis<'s> {
     }
 }
 
+/// What asking for a path below the context reads: whether each of its parts is there, and no more.
+fn path(attrs: &[Attr]) -> Reads {
+    let is = |attr: &Attr, fact: Fact| *attr == fact.into();
+    match attrs {
+        [] => everything(),
+        [current] if is(current, Fact::Current) => current_token(Fields::default()),
+        [current, bindings, binding, ..] if is(current, Fact::Current) && is(bindings, Fact::Bindings) => {
+            current_token(of_bindings(*binding))
+        }
+        [current, attr, ..] if is(current, Fact::Current) => current_token(of_token(*attr)),
+        [attr, ..] => context(*attr),
+    }
+}
+
+/// Fields of the token as it is. What lies beyond the principal depends on the principal, too.
+fn current_token(fields: Fields) -> Reads {
+    Reads { fields: fields.or(Fields::named("current")), principal: true, ..Reads::default() }
+}
+
+/// The fields that a fact of the token as it is comes from.
+fn of_token(attr: Attr) -> Fields {
+    const FIELDS: [(Fact, &str); 14] = [
+        (Fact::Id, "current.id"),
+        (Fact::Name, "current.name"),
+        (Fact::Purpose, "current.purpose"),
+        (Fact::PrincipalType, "current.principal_type"),
+        (Fact::Org, "current.org_id"),
+        (Fact::Team, "current.team_id"),
+        (Fact::Roles, "current.roles"),
+        (Fact::NotBefore, "current.not_before"),
+        (Fact::ExpiresAt, "current.expires_at"),
+        (Fact::Attributes, "current.attributes"),
+        (Fact::BudgetsOutside, "current.budgets"),
+        (Fact::ModelsOutside, "current.bindings.models"),
+        (Fact::ProvidersOutside, "current.bindings.providers"),
+        (Fact::NetworksOutside, "current.bindings.networks"),
+    ];
+    if attr == Fact::Bindings.into() {
+        return Fields::current_bindings();
+    }
+    let found = FIELDS.iter().find(|(fact, _)| attr == (*fact).into());
+    found.map_or_else(Fields::current, |(_, name)| Fields::named(name))
+}
+
+/// The fields that a binding of the token as it is comes from.
+fn of_bindings(attr: Attr) -> Fields {
+    const FIELDS: [(Fact, &str); 6] = [
+        (Fact::Gateway, "current.bindings.gateway_id"),
+        (Fact::ConsumerGroup, "current.bindings.consumer_group"),
+        (Fact::Providers, "current.bindings.providers"),
+        (Fact::Models, "current.bindings.models"),
+        (Fact::Scopes, "current.bindings.scopes"),
+        (Fact::Networks, "current.bindings.networks"),
+    ];
+    let found = FIELDS.iter().find(|(fact, _)| attr == (*fact).into());
+    found.map_or_else(Fields::current_bindings, |(_, name)| Fields::named(name))
+}
+
 /// The fields of a request that a fact comes from.
 fn context(attr: Attr) -> Reads {
     let field = |name| Reads { fields: Fields::named(name), ..Reads::default() };
+    let token = |fields| Reads { fields, principal: true, ..Reads::default() };
     let is = |fact: Fact| attr == fact.into();
     if is(Fact::Operation) || is(Fact::TeamsClosed) {
         return Reads { action: true, ..Reads::default() };
     }
     if is(Fact::At) {
         return Reads { time: true, ..Reads::default() };
+    }
+    if is(Fact::Current) {
+        return token(Fields::current());
+    }
+    if is(Fact::Target) {
+        return token(Fields::named("target"));
     }
     let renamed = [
         (Fact::Gateway, "gateway_id"),
@@ -201,7 +280,6 @@ fn context(attr: Attr) -> Reads {
     let same = [
         Fact::Provider,
         Fact::ConsumerGroup,
-        Fact::Target,
         Fact::Budget,
         Fact::TeamBudget,
         Fact::Rate,

@@ -207,6 +207,9 @@ impl<'s> Asked<'s> {
         let Some(action) = action else {
             return Err(InputError::Malformed("this set has no actions".into()));
         };
+        if action.facts.is_blind(&request) {
+            return Ok(self.undecided());
+        }
         let RequestFacts { resource, context } =
             self.maker.request(&action.facts, &request, &self.principal.facts, &mut work.heap)?;
         let context = with_time(context, self.at, &mut work.heap);
@@ -238,6 +241,20 @@ impl<'s> Asked<'s> {
             return Ok(decision);
         }
         Ok(self.conclude(action, plan, findings))
+    }
+
+    /// The rules cannot know what they are asked about.
+    fn undecided(&self) -> Decision {
+        Decision {
+            outcome: Outcome::Unavailable,
+            deciding: None,
+            policies: Vec::new(),
+            errors: Vec::new(),
+            messages: Vec::new(),
+            since: self.at,
+            until: self.at,
+            reads: Fields::ALL,
+        }
     }
 
     fn remember(
@@ -371,6 +388,9 @@ pub fn decide_plainly(principal: &Principal, at: i64, request: &str, counters: &
     let Some(action) = action else {
         return Err(InputError::Malformed("this set has no actions".into()));
     };
+    if action.facts.is_blind(&read) {
+        return Ok(asked.undecided());
+    }
     let RequestFacts { resource, context } = maker.request(&action.facts, &read, &principal.facts, &mut work.heap)?;
     let context = with_time(context, at, &mut work.heap);
     let scene = asked.scene((&work.heap, &work.scratch), action, resource, context);

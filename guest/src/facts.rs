@@ -1,12 +1,15 @@
 //! From a profile and a request to the entities and the context that policies read.
 
+mod token;
+
 use crate::attributes::{self, AttributesError};
 use crate::id::ModelBinding;
 use crate::kind::Kind;
 use crate::limits::Limits;
 use crate::names::{Layer, Sym, TEXT, TypeId};
 use crate::network::{self, Network};
-use crate::profile::{Bindings, Counter, InputError, Profile, Request, Target};
+use crate::profile::{Bindings, Counter, InputError, Profile, Request};
+use crate::reach::Reach;
 use crate::shape::Shape;
 use crate::strict::Str;
 use crate::time::Millis;
@@ -16,6 +19,8 @@ use cedar_policy_core::ast::EntityUID;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+pub use token::{OUTSIDE, Own, TokenShape};
 
 /// The id of the only [`Kind::Service`]: the resource of every action that takes no model.
 pub const SERVICE: &str = "cedargate";
@@ -55,6 +60,8 @@ pub struct PrincipalFacts {
     pub heap: Heap,
     /// The networks that it names.
     pub networks: Vec<(Network, Sym)>,
+    /// What it may pass on.
+    pub own: Own,
 }
 
 /// A request as policies see it.
@@ -187,15 +194,20 @@ impl Mentioned<'_> {
         value
     }
 
-    fn models<T: AsRef<str>>(&mut self, list: &[T]) -> Result<Val, InputError> {
+    /// The models of a list as policies see them, and what its entries name.
+    fn models<T: AsRef<str>>(&mut self, list: &[T]) -> Result<(Val, Vec<Sym>), InputError> {
         let (mut exact, mut names, mut providers, mut groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut named = Vec::with_capacity(list.len());
         for entry in list {
-            match ModelBinding::read(entry.as_ref(), self.maker.limits).map_err(|e| InputError::field("models", e))? {
-                ModelBinding::Exact { provider, model } => exact.push(self.model(Some(provider), model)),
-                ModelBinding::Name(name) => names.push(self.plain(Kind::ModelName, name)),
-                ModelBinding::Provider(provider) => providers.push(self.plain(Kind::Provider, provider)),
-                ModelBinding::Group(group) => groups.push(self.plain(Kind::ModelGroup, group)),
-            }
+            let entry = ModelBinding::read(entry.as_ref(), self.maker.limits);
+            let (entity, set) = match entry.map_err(|e| InputError::field("models", e))? {
+                ModelBinding::Exact { provider, model } => (self.model(Some(provider), model), &mut exact),
+                ModelBinding::Name(name) => (self.plain(Kind::ModelName, name), &mut names),
+                ModelBinding::Provider(provider) => (self.plain(Kind::Provider, provider), &mut providers),
+                ModelBinding::Group(group) => (self.plain(Kind::ModelGroup, group), &mut groups),
+            };
+            set.push(entity);
+            named.extend(sym(entity));
         }
         let mut scope = Fields::default();
         for (fact, values) in
@@ -204,36 +216,43 @@ impl Mentioned<'_> {
             let set = self.set(values);
             scope.set(fact, set);
         }
-        Ok(self.record(scope.0))
+        Ok((self.record(scope.0), named))
     }
 
-    fn bindings(&mut self, bindings: Option<&Bindings<'_>>) -> Result<Val, InputError> {
-        let mut out = Fields::default();
-        let Some(bindings) = bindings else { return Ok(self.record(out.0)) };
+    /// Bindings as policies see them, and what their lists name.
+    fn bindings(&mut self, bindings: Option<&Bindings<'_>>) -> Result<(Val, Reach), InputError> {
+        let (mut out, mut reach) = (Fields::default(), Reach::default());
+        let Some(bindings) = bindings else { return Ok((self.record(out.0), reach)) };
         let Bindings { gateway_id, consumer_group, providers, models, scopes, networks } = bindings;
         out.set_some(Fact::Gateway, self.plain_some(Kind::Gateway, gateway_id.as_deref()));
         out.set_some(Fact::ConsumerGroup, self.plain_some(Kind::ConsumerGroup, consumer_group.as_deref()));
         if let Some(list) = providers {
-            let entities = list.iter().map(|id| self.plain(Kind::Provider, id)).collect();
+            let entities: Vec<Val> = list.iter().map(|id| self.plain(Kind::Provider, id)).collect();
+            reach.providers = Some(entities.iter().copied().filter_map(sym).collect());
             out.set(Fact::Providers, self.set(entities));
         }
         if let Some(list) = models {
-            out.set(Fact::Models, self.models(list)?);
+            let (models, named) = self.models(list)?;
+            reach.models = Some(named);
+            out.set(Fact::Models, models);
         }
         if let Some(list) = scopes {
             out.set(Fact::Scopes, self.scopes(list));
         }
         if let Some(list) = networks {
             let mut entities = Vec::with_capacity(list.len());
+            let mut named = Vec::with_capacity(list.len());
             for text in list {
                 let network = Network::read(text).map_err(|e| InputError::field("networks", e))?;
                 let sym = self.name(Kind::Network.into(), &network.to_string());
                 entities.push(Val::Entity(Kind::Network.into(), sym));
                 self.networks.push((network, sym));
+                named.push(network);
             }
+            reach.networks = Some(named);
             out.set(Fact::Networks, self.set(entities));
         }
-        Ok(self.record(out.0))
+        Ok((self.record(out.0), reach))
     }
 
     /// The scopes of a list, and every scope that they contain.
@@ -254,28 +273,6 @@ impl Mentioned<'_> {
             AttributesError::Malformed(_) => InputError::Malformed(error.to_string()),
             AttributesError::Conform { .. } => InputError::Invalid(error.to_string()),
         })
-    }
-
-    fn target(&mut self, target: &Target<'_>) -> Result<Val, InputError> {
-        let Target { id, name, purpose, principal_type, org_id, team_id, roles, bindings, not_before, expires_at } =
-            target;
-        let mut facts = Fields::default();
-        for (fact, text) in
-            [(Fact::Id, id), (Fact::Name, name), (Fact::Purpose, purpose), (Fact::PrincipalType, principal_type)]
-        {
-            facts.set_some(fact, self.text_some(text.as_deref()));
-        }
-        facts.set_some(Fact::Org, self.plain_some(Kind::Organization, org_id.as_deref()));
-        facts.set_some(Fact::Team, self.plain_some(Kind::Team, team_id.as_deref()));
-        if let Some(list) = roles {
-            let roles = list.iter().map(|role| self.plain(Kind::Role, role)).collect();
-            facts.set(Fact::Roles, self.set(roles));
-        }
-        let bindings = self.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?;
-        facts.set(Fact::Bindings, bindings);
-        facts.set_some(Fact::NotBefore, time(*not_before));
-        facts.set_some(Fact::ExpiresAt, time(*expires_at));
-        Ok(self.record(facts.0))
     }
 
     fn client(&mut self, address: IpAddr, facts: &mut Fields, named: &[(Network, Sym)]) {
@@ -299,6 +296,13 @@ impl Mentioned<'_> {
             fields.set_some(Fact::ResetsAt, time(resets_at));
             facts.set(fact, self.record(fields.0));
         }
+    }
+}
+
+fn sym(entity: Val) -> Option<Sym> {
+    match entity {
+        Val::Entity(_, sym) => Some(sym),
+        _ => None,
     }
 }
 
@@ -341,6 +345,7 @@ impl<'s> Maker<'s> {
             expires_at,
             grace_until,
             bindings,
+            budgets,
             attributes,
         } = profile;
         let ty = TypeId::from(Kind::of_principal(principal_type));
@@ -358,7 +363,9 @@ impl<'s> Maker<'s> {
         let declared = team.is_some_and(|team| self.ground.heap.is_known(team));
         facts.set(Fact::TeamDeclared, Val::Bool(declared));
         facts.set_some(Fact::Team, team.map(|team| Val::Entity(Kind::Team.into(), team)));
-        facts.set(Fact::Bindings, seen.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?);
+        let (bound, reach) = seen.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?;
+        facts.set(Fact::Bindings, bound);
+        let own = Own { reach, budgets: budgets.as_ref().map(|list| list.iter().map(Into::into).collect()) };
         if let Some(text) = attributes {
             facts.set(Fact::Attributes, seen.attributes(text.get(), self.ground.principal_attributes.get(&ty))?);
         }
@@ -372,7 +379,7 @@ impl<'s> Maker<'s> {
         if let Val::Record(attributes) = heap.add_record(&mut facts.0) {
             heap.add_entity(principal, Some(attributes), None, &mut ancestors);
         }
-        Ok(PrincipalFacts { principal: Val::Entity(ty, principal), heap, networks })
+        Ok(PrincipalFacts { principal: Val::Entity(ty, principal), heap, networks, own })
     }
 
     /// The facts of a request for an action, which is the declared one or the unknown one. They go into `heap`,
@@ -418,7 +425,12 @@ impl<'s> Maker<'s> {
         }
         seen.counters(request.counters(), &mut facts);
         if let Some(target) = &request.target {
-            facts.set(Fact::Target, seen.target(target).map_err(|e| e.within("target"))?);
+            let target = seen.token(target, &action.target, &principal.own).map_err(|e| e.within("target"))?;
+            facts.set(Fact::Target, target);
+        }
+        if let (Some(current), Some(shape)) = (&request.current, &action.current) {
+            let current = seen.token(current, shape, &principal.own).map_err(|e| e.within("current"))?;
+            facts.set(Fact::Current, current);
         }
         if let Some(text) = &request.attributes {
             facts.set(Fact::Attributes, seen.attributes(text.get(), action.attributes.as_ref())?);
@@ -459,6 +471,21 @@ pub struct ActionFacts {
     pub takes: Takes,
     /// What the schema declares as attributes of its requests.
     pub attributes: Option<Shape>,
+    /// What the schema declares of a token as it would be stored.
+    pub target: TokenShape,
+    /// What the schema declares of a token as it is, where it declares that.
+    pub current: Option<TokenShape>,
+    /// Whether it cannot be decided about without the token as it is.
+    pub about_tokens: bool,
+}
+
+impl ActionFacts {
+    /// Whether the rules of this action cannot know what they are asked about, since the schema has no place for it:
+    /// they were written when it was no fact, and would admit what they do not see.
+    #[must_use]
+    pub fn is_blind(&self, request: &Request<'_>) -> bool {
+        self.current.is_none() && (self.about_tokens || request.current.is_some())
+    }
 }
 
 /// The resource that an action takes.

@@ -37,6 +37,7 @@ pub mod plan;
 pub mod principal;
 pub mod probe;
 pub mod profile;
+pub mod reach;
 pub mod reads;
 pub mod rules;
 pub mod schema_gate;

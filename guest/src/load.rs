@@ -17,6 +17,7 @@ use crate::kind::Kind;
 use crate::limits::DEPTH_MAX;
 use crate::network::Network;
 use crate::probe;
+use crate::reads::Fields;
 use crate::rules::Rules;
 use crate::schema_gate;
 use crate::set::{Entry, Full, Parts, PolicySet, UNKNOWN_ACTION};
@@ -444,11 +445,52 @@ impl Loader {
             let help = "declare it as the default schema does: it stands for every unknown action";
             self.whole(FILE_SCHEMA, Code::Facts, message, help);
         }
+        self.check_tokens(rules);
         let help = "start from the default schema and extend only what it marks as yours";
         for message in probe::probe(schema, rules) {
             self.whole(FILE_SCHEMA, Code::Facts, message, help);
         }
     }
+}
+
+impl Loader {
+    /// Whether actions about tokens can be decided at all, and whether their policies look at the token.
+    fn check_tokens(&mut self, rules: &Rules) {
+        let (mut blind, mut careless) = (Vec::new(), Vec::new());
+        for (id, action) in rules.action_ids().filter_map(|id| Some((id, rules.action(id)?))) {
+            if action.facts.about_tokens && action.facts.current.is_none() {
+                blind.push(format!("`{id}`"));
+            } else if TOKEN_ACTIONS_THAT_EXIST.contains(&id) && action.fields.and(Fields::current()).is_empty() {
+                careless.push(format!("`{id}`"));
+            }
+        }
+        if !blind.is_empty() {
+            let message = format!("{} have no decision: the schema has no place for the token as it is", list(&blind));
+            self.warn(FILE_SCHEMA, message, HELP_BLIND);
+        }
+        if !careless.is_empty() {
+            let message = format!("no policy for {} reads `context.current`, the token as it is", list(&careless));
+            self.warn(FILE_SCHEMA, message, "take over `minting.cedar` of the default policies");
+        }
+    }
+
+    fn warn(&mut self, file: &str, message: String, help: &str) {
+        let finding = Source { file, text: "" }.whole(Code::Facts, message);
+        self.found.push(finding.help(help).warning());
+    }
+}
+
+/// The actions that are about a token that exists.
+const TOKEN_ACTIONS_THAT_EXIST: [&str; 6] =
+    ["tokens.edit", "tokens.export", "tokens.inspect", "tokens.list", "tokens.revoke", "tokens.rotate"];
+
+const HELP_BLIND: &str = "add `current?: Target` to the context of these actions, `attributes?: PrincipalAttributes`, \
+    `models_outside: Set<String>`, `providers_outside: Set<String>`, `networks_outside: Set<String>` and \
+    `budgets_outside: Set<String>` to `Target`, and take over `minting.cedar` of the default policies: without them \
+    whoever may act on one token could act on any";
+
+fn list(names: &[String]) -> String {
+    names.join(", ")
 }
 
 fn text<T: serde::Serialize>(value: &T) -> Result<String, LoadError> {

@@ -20,18 +20,22 @@ use std::collections::{BTreeSet, HashSet};
 const FULL: &str = r#"{"id":"probe","name":"probe","purpose":"probe","principal_type":"TYPE","status":"active",
 "org_id":"o","team_id":"t","roles":["r"],"not_before":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z",
 "grace_until":"2026-01-01T00:00:00Z","bindings":{"gateway_id":"g","consumer_group":"c","providers":["p"],
-"models":["p/m","m","p/*","group:g"],"scopes":["s"],"networks":["10.0.0.0/8"]}}"#;
+"models":["p/m","m","p/*","group:g"],"scopes":["s"],"networks":["10.0.0.0/8"]},
+"budgets":[{"unit":"u","window":"w","limit":1}]}"#;
 
 /// A profile with nothing that can be absent.
 const BARE: &str = r#"{"id":"probe","purpose":"probe","principal_type":"TYPE","status":"active"}"#;
 
 /// A request with every fact.
 const FULL_REQUEST: &str = r#"{"action":"probe","provider":"p","model":"m","gateway_id":"g","team_id":"t","consumer_group":"c",
-"client_ip":"10.0.0.1","org_id":"o","target":{"id":"i","name":"n","purpose":"p","principal_type":"p","org_id":"o","team_id":"t",
-"roles":["r"],"bindings":{"gateway_id":"g","consumer_group":"c","providers":["p"],"models":["m"],"scopes":["s"],"networks":["::/0"]},
-"not_before":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"},
+"client_ip":"10.0.0.1","org_id":"o","target":TOKEN,"current":TOKEN,
 "budget":{"limit":1,"spent":1,"requested":1,"resets_at":"2026-01-01T00:00:00Z"},"team_budget":{"limit":1,"spent":1,"requested":1},
 "rate":{"limit":1,"spent":1,"requested":1},"team_rate":{"limit":1,"spent":1,"requested":1}}"#;
+
+/// A token with every fact, which lies beyond the profile in every list.
+const FULL_TOKEN: &str = r#"{"id":"i","name":"n","purpose":"p","principal_type":"p","org_id":"o","team_id":"t",
+"roles":["r"],"bindings":{"gateway_id":"g","consumer_group":"c","providers":["q"],"models":["n"],"scopes":["s"],"networks":["::/0"]},
+"not_before":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z","budgets":[{"unit":"u","window":"w","limit":2}]}"#;
 
 /// A request with nothing that can be absent.
 const BARE_REQUEST: &str = r#"{"action":"probe","model":"m"}"#;
@@ -103,7 +107,8 @@ impl Probe<'_> {
     fn requests(&self, checker: &Checker<'_>, facts: &PrincipalFacts, found: &mut BTreeSet<String>) {
         for action in &self.rules.actions {
             for text in [BARE_REQUEST, FULL_REQUEST] {
-                let Ok(request) = Request::read(text, "", self.limits) else { continue };
+                let text = text.replace("TOKEN", FULL_TOKEN);
+                let Ok(request) = Request::read(&text, "", self.limits) else { continue };
                 let mut heap = Heap::new(Layer::Request);
                 let made = match self.maker().request(&action.facts, &request, facts, &mut heap) {
                     Ok(made) => made,

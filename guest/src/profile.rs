@@ -3,7 +3,7 @@
 use crate::id::{self, IdError};
 use crate::limits::Limits;
 use crate::network::NetworkError;
-use crate::strict::{self, Str, present, present_object};
+use crate::strict::{self, Str, present, present_object, present_objects};
 use crate::time::{Millis, NUMBER_MAX};
 use crate::vocabulary::Fact;
 use serde::Deserialize;
@@ -66,6 +66,8 @@ pub struct Profile<'a> {
     pub grace_until: Option<Millis>,
     #[serde(default, deserialize_with = "present_object")]
     pub bindings: Option<Bindings<'a>>,
+    #[serde(default, deserialize_with = "present_objects")]
+    pub budgets: Option<Vec<Budget<'a>>>,
     #[serde(default, deserialize_with = "present")]
     pub attributes: Option<&'a RawValue>,
 }
@@ -89,7 +91,7 @@ pub struct Bindings<'a> {
     pub networks: Option<Vec<Str<'a>>>,
 }
 
-/// A profile that is to be granted.
+/// A token that is asked about: as it is, or as it would be stored.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of `wit/schemas/request.json`, which describes them")]
@@ -114,6 +116,21 @@ pub struct Target<'a> {
     pub not_before: Option<Millis>,
     #[serde(default, deserialize_with = "present")]
     pub expires_at: Option<Millis>,
+    #[serde(default, deserialize_with = "present_objects")]
+    pub budgets: Option<Vec<Budget<'a>>>,
+    #[serde(default, deserialize_with = "present")]
+    pub attributes: Option<&'a RawValue>,
+}
+
+/// A budget or a rate of a token: how much in which window, not what is left of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `wit/schemas/principal.json`, which describes them")]
+pub struct Budget<'a> {
+    #[serde(borrow)]
+    pub unit: Str<'a>,
+    pub window: Str<'a>,
+    pub limit: i64,
 }
 
 /// A budget or a rate, as the host counts it.
@@ -166,6 +183,8 @@ pub struct Request<'a> {
     pub org_id: Option<Str<'a>>,
     #[serde(default, deserialize_with = "present_object")]
     pub target: Option<Target<'a>>,
+    #[serde(default, deserialize_with = "present_object")]
+    pub current: Option<Target<'a>>,
     #[serde(default, deserialize_with = "present")]
     pub attributes: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "present_object")]
@@ -237,6 +256,7 @@ impl<'a> Profile<'a> {
         id("org_id", profile.org_id.as_deref(), limits)?;
         id("team_id", profile.team_id.as_deref(), limits)?;
         strings("roles", profile.roles.as_deref(), limits)?;
+        budgets(profile.budgets.as_deref(), limits)?;
         attributes(profile.attributes, limits)?;
         if let Some(bindings) = &profile.bindings {
             bindings.check(limits).map_err(|e| e.within("bindings"))?;
@@ -310,8 +330,10 @@ impl<'a> Request<'a> {
         }
         check_counters(self.counters())?;
         attributes(self.attributes, limits)?;
-        if let Some(target) = &self.target {
-            target.check(limits).map_err(|e| e.within("target"))?;
+        for (field, token) in [("target", &self.target), ("current", &self.current)] {
+            if let Some(token) = token {
+                token.check(limits).map_err(|e| e.within(field))?;
+            }
         }
         Ok(())
     }
@@ -335,6 +357,8 @@ impl<'a> Target<'a> {
             string(field, value.as_deref(), limits)?;
         }
         strings("roles", self.roles.as_deref(), limits)?;
+        budgets(self.budgets.as_deref(), limits)?;
+        attributes(self.attributes, limits)?;
         self.bindings.as_ref().map_or(Ok(()), |bindings| bindings.check(limits).map_err(|e| e.within("bindings")))
     }
 }
@@ -363,13 +387,28 @@ fn string(field: &str, value: Option<&str>, limits: &Limits) -> Result<(), Input
 
 fn strings(field: &str, list: Option<&[Str<'_>]>, limits: &Limits) -> Result<(), InputError> {
     let list = list.unwrap_or_default();
-    if list.len() > limits.list_entries {
-        return Err(InputError::field(
-            field,
-            format_args!("has {} entries, the limit is {}", list.len(), limits.list_entries),
-        ));
-    }
+    count(field, list.len(), limits)?;
     list.iter().try_for_each(|entry| string(field, Some(&**entry), limits))
+}
+
+fn count(field: &str, entries: usize, limits: &Limits) -> Result<(), InputError> {
+    if entries <= limits.list_entries {
+        return Ok(());
+    }
+    Err(InputError::field(field, format_args!("has {entries} entries, the limit is {}", limits.list_entries)))
+}
+
+fn budgets(list: Option<&[Budget<'_>]>, limits: &Limits) -> Result<(), InputError> {
+    let list = list.unwrap_or_default();
+    count("budgets", list.len(), limits)?;
+    for Budget { unit, window, limit } in list {
+        id("budgets", Some(&**unit), limits)?;
+        id("budgets", Some(&**window), limits)?;
+        if !(0..=NUMBER_MAX).contains(limit) {
+            return Err(InputError::field("budgets", "has a number that is not between 0 and 2^53"));
+        }
+    }
+    Ok(())
 }
 
 fn attributes(raw: Option<&RawValue>, limits: &Limits) -> Result<(), InputError> {

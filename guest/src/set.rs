@@ -1,5 +1,6 @@
 //! A loaded set of policies.
 
+use crate::abi::TEXTS;
 use crate::annotation::Denial;
 use crate::bundle::{BundleKind, Settings};
 use crate::decide::Workspace;
@@ -309,6 +310,7 @@ impl PolicySet {
             compiled: self.compiled,
             warnings: &warnings.diagnostics,
             warning_count: warnings.count,
+            texts: TEXTS,
         };
         serde_json::to_string(&info).unwrap_or_default()
     }
@@ -357,10 +359,11 @@ struct Info<'s> {
     digest: &'s str,
     policies: Vec<PolicyInfo<'s>>,
     outcomes: [OutcomeInfo; 8],
-    fields: [&'static str; 14],
+    fields: [&'static str; FIELDS.len()],
     settings: &'s crate::bundle::Settings,
     limits: &'s Limits,
     compiled: bool,
     warnings: &'s [crate::diagnostic::Diagnostic],
     warning_count: usize,
+    texts: u32,
 }

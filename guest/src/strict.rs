@@ -58,6 +58,14 @@ pub fn present_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -
     Object::deserialize(from).map(|Object(value)| Some(value))
 }
 
+/// For an optional field that is a list of objects.
+///
+/// # Errors
+/// Those of the entries' type.
+pub fn present_objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+    objects(from).map(Some)
+}
+
 /// For a required field that is an object.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::analysis;
 use crate::annotation::Class;
 use crate::code::Writer;
 use crate::compile::Compiler;
-use crate::facts::{ActionFacts, Ground, Takes};
+use crate::facts::{ActionFacts, Ground, OUTSIDE, Takes, TokenShape};
 use crate::import::Import;
 use crate::kind::{self, Kind};
 use crate::names::{Layer, TypeId};
@@ -78,6 +78,31 @@ fn declared(schema: &ValidatorSchema) -> impl Iterator<Item = (&str, &Type)> {
     entities.chain(contexts)
 }
 
+/// What the ids of actions begin with that are about tokens.
+const TOKEN_ACTIONS: &str = "tokens.";
+
+/// The type of a field of a record.
+fn field(ty: &Type, fact: Fact) -> Option<&Type> {
+    match ty {
+        Type::Record { attrs, .. } => attrs.get_attr(fact.name()).map(|attr| attr.attr_type.as_ref()),
+        Type::Never
+        | Type::Bool(_)
+        | Type::Long
+        | Type::String
+        | Type::Set { .. }
+        | Type::Entity(_)
+        | Type::ExtensionType { .. } => None,
+    }
+}
+
+/// What a schema declares of a token that is asked about.
+fn token(ty: &Type, schema: &ValidatorSchema, vocabulary: &mut Vocabulary) -> TokenShape {
+    TokenShape {
+        attributes: field(ty, Fact::Attributes).map(|ty| Shape::of(ty, schema, vocabulary)),
+        outside: OUTSIDE.map(|fact| field(ty, fact).is_some()),
+    }
+}
+
 /// The actions that apply to something.
 fn actions(schema: &ValidatorSchema, import: &mut Import<'_>) -> Vec<(String, ActionFacts)> {
     let mut out = Vec::new();
@@ -89,14 +114,15 @@ fn actions(schema: &ValidatorSchema, import: &mut Import<'_>) -> Vec<(String, Ac
         }
         let takes = if applies.any(|ty| ty == Kind::Model.entity_type()) { Takes::Model } else { Takes::Service };
         let id: &str = uid.eid().as_ref();
-        let attributes = match schema.context_type(uid) {
-            Some(Type::Record { attrs, .. }) => attrs
-                .get_attr(Fact::Attributes.name())
-                .map(|attr| Shape::of(&attr.attr_type, schema, import.vocabulary)),
-            _ => None,
-        };
+        let context = schema.context_type(uid);
+        let declared = |fact: Fact| context.and_then(|context| field(context, fact));
+        let attributes = declared(Fact::Attributes).map(|ty| Shape::of(ty, schema, import.vocabulary));
+        let target = declared(Fact::Target).map(|ty| token(ty, schema, import.vocabulary)).unwrap_or_default();
+        let current = declared(Fact::Current).map(|ty| token(ty, schema, import.vocabulary));
+        let about_tokens = id.starts_with(TOKEN_ACTIONS);
         let (action, operation) = (import.name(Vocabulary::ACTION, id), import.name(Kind::Operation.into(), id));
-        out.push((id.to_owned(), ActionFacts { action, operation, takes, attributes }));
+        let facts = ActionFacts { action, operation, takes, attributes, target, current, about_tokens };
+        out.push((id.to_owned(), facts));
     }
     // The schema's own order is that of a hash table.
     out.sort_by(|(a, _), (b, _)| a.cmp(b));

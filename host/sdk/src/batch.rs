@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::convert;
 use crate::deadline::Deadline;
-use crate::decider::{Decider, share};
+use crate::decider::{Decider, asks_about_token, share};
 use crate::decision::Decision;
 use crate::model::{Request, RequestRef, Timestamp};
 use crate::policy_set::PolicySet;
@@ -27,6 +27,9 @@ impl Decider {
     pub(crate) fn decide_many(&self, principal: &Principal, requests: &[Request], at: Timestamp) -> Vec<Decision> {
         let started = self.measure();
         let set = self.current.load();
+        if !set.info.reads_tokens() && requests.iter().any(|request| asks_about_token(&request.into())) {
+            return requests.iter().map(|request| self.decide_request(principal, &request.into(), at)).collect();
+        }
         let Known { requests: known, decisions, missing } = self.known(&set, principal, requests, at);
         let texts = |n: usize| known.get(n).and_then(|request| convert::request(&RequestRef::from(*request)).ok());
         self.tell_remembered(&set, principal, at, started, &decisions, texts);

@@ -110,14 +110,26 @@ pub(crate) fn request(request: &RequestRef<'_>) -> Result<RequestTexts, serde_js
         client_ip,
         org_id,
         target,
+        current,
         attributes,
         budget,
         team_budget,
         rate,
         team_rate,
     } = *request;
-    let facts =
-        Facts { action, provider, model, gateway_id, team_id, consumer_group, client_ip, org_id, target, attributes };
+    let facts = Facts {
+        action,
+        provider,
+        model,
+        gateway_id,
+        team_id,
+        consumer_group,
+        client_ip,
+        org_id,
+        target,
+        current,
+        attributes,
+    };
     let counters = Counters { budget, team_budget, rate, team_rate };
     Ok(RequestTexts {
         request: serde_json::to_string(&facts)?,
@@ -144,6 +156,8 @@ struct Facts<'a> {
     org_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a Target>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<&'a Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<&'a Attributes>,
 }

@@ -15,7 +15,7 @@ use crate::error::{LoadError, ProfileError};
 use crate::fault::Fault;
 use crate::instance::{Failure, Prepared};
 use crate::metrics::Metrics;
-use crate::model::{RequestRef, Timestamp};
+use crate::model::{RequestRef, Target, Timestamp};
 use crate::observer::{DecisionEvent, Observer};
 use crate::outcome::Outcome;
 use crate::policy_set::{Allowance, PolicySet};
@@ -90,6 +90,9 @@ impl Decider {
     pub(crate) fn decide_request(&self, principal: &Principal, request: &RequestRef<'_>, at: Timestamp) -> Decision {
         let started = self.measure();
         let set = self.current.load();
+        if asks_about_token(request) && !set.info.reads_tokens() {
+            return self.untold(&set, at);
+        }
         let key = set.remembered.as_ref().and_then(|table| Some((table, table.key(request)?)));
         self.decide_keyed(&set, key, principal, at, started, || convert::request(request))
     }
@@ -275,6 +278,12 @@ impl Decider {
         decision
     }
 
+    /// The denial where the component does not read what the rules need: asked without it, it might admit.
+    pub(crate) fn untold(&self, set: &PolicySet, at: Timestamp) -> Decision {
+        let failure = Failure::new(Fault::Unavailable, "this component reads no `current`: use a newer one");
+        self.finish(set, Err(failure), "", "", at)
+    }
+
     pub(crate) fn tell(
         &self,
         principal: &Principal,
@@ -332,6 +341,12 @@ impl Decider {
 /// A principal that was accepted once and is not any more: the set that is in force now does not know its values.
 fn unprepared(error: &impl std::fmt::Debug) -> Failure {
     Failure::new(Fault::Unavailable, format!("the profile cannot be used with the policy set in force: {error:?}"))
+}
+
+/// Whether a request says of a token what only newer components read.
+pub(crate) fn asks_about_token(request: &RequestRef<'_>) -> bool {
+    let is_new = |target: &Target| target.budgets.is_some() || target.attributes.is_some();
+    request.current.is_some() || request.target.is_some_and(is_new)
 }
 
 /// The action in a request's text.

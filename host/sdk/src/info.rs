@@ -23,6 +23,13 @@ pub struct PolicySetInfo {
     warnings: Vec<Diagnostic>,
     #[serde(default)]
     warning_count: usize,
+    #[serde(default = "first_texts")]
+    texts: u32,
+}
+
+/// What a component reads that does not say.
+fn first_texts() -> u32 {
+    1
 }
 
 fn yes() -> bool {
@@ -142,6 +149,11 @@ impl PolicySetInfo {
     #[must_use]
     pub fn max_cache_ms(&self) -> Option<u64> {
         self.settings.max_cache_ms
+    }
+
+    /// Whether the component reads `current`, and budgets and attributes of tokens that are asked about.
+    pub(crate) fn reads_tokens(&self) -> bool {
+        self.texts >= 2
     }
 
     pub(crate) fn policy(&self, index: u32) -> Option<&PolicyInfo> {

@@ -4,6 +4,7 @@
 //! since a field that is dropped in silence is a restriction that is not enforced.
 
 mod attributes;
+mod budget;
 mod counter;
 mod present;
 mod profile;
@@ -13,6 +14,7 @@ mod request_ref;
 mod timestamp;
 
 pub use attributes::{AttributeValue, Attributes};
+pub use budget::Budget;
 pub use counter::Counter;
 pub use profile::{Bindings, Profile};
 pub use record::{Expect, ExpectedDecision, Record, RecordError};

@@ -64,7 +64,14 @@ impl Pdp {
     /// [`ProfileError`] where the profile cannot be used; deny with 503 and mend the token's record.
     pub fn principal(&self, profile: &Profile) -> Result<Principal, ProfileError> {
         stack::with_enough(|| {
-            let text = serde_json::to_string(profile).map_err(|error| ProfileError::Malformed(error.to_string()))?;
+            let reads_budgets = self.inner.current.load().info.reads_tokens();
+            let text = if reads_budgets || profile.budgets.is_none() {
+                serde_json::to_string(profile)
+            } else {
+                // Budgets bound what is granted, and this component decides nothing about that.
+                serde_json::to_string(&Profile { budgets: None, ..profile.clone() })
+            };
+            let text = text.map_err(|error| ProfileError::Malformed(error.to_string()))?;
             self.inner.principal(text)
         })
     }

@@ -183,13 +183,15 @@ fn write(request: &RequestRef<'_>, key: &mut Vec<u8>) -> bool {
         client_ip,
         org_id,
         target,
+        current,
         attributes,
         budget,
         team_budget,
         rate,
         team_rate,
     } = *request;
-    if [budget, team_budget, rate, team_rate].iter().any(Option::is_some) {
+    // A token as it is changes with every edit, and lists ask about thousands: they would push out what is worth it.
+    if current.is_some() || [budget, team_budget, rate, team_rate].iter().any(Option::is_some) {
         return false;
     }
     let texts = [provider, model, gateway_id, team_id, consumer_group, client_ip, org_id];
@@ -251,8 +253,9 @@ mod tests {
     }
 
     #[test]
-    fn counters_and_long_requests_have_none() {
+    fn counters_tokens_and_long_requests_have_none() {
         assert!(key(|r| r.model = Some("m".repeat(2_000))).is_none());
         assert!(key(|r| r.budget = Some(crate::model::Counter::new(1, 0, 1))).is_none());
+        assert!(key(|r| r.current = Some(crate::model::Target::default())).is_none());
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::present::present;
-use super::{Attributes, Timestamp};
+use super::{Attributes, Budget, Timestamp};
 
 /// The profile of a token and the state of the presented secret.
 ///
@@ -52,6 +52,9 @@ pub struct Profile {
     /// What the token is bound to.
     #[serde(default, skip_serializing_if = "Bindings::is_empty")]
     pub bindings: Bindings,
+    /// Its budgets and rates, of which nothing is counted here: what it grants may not go beyond them.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<Vec<Budget>>,
     /// Facts that the bundle's schema declares as `PrincipalAttributes`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Attributes>,
@@ -78,6 +81,7 @@ impl Profile {
             expires_at: None,
             grace_until: None,
             bindings: Bindings::default(),
+            budgets: None,
             attributes: None,
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::present::present;
-use super::{Attributes, Bindings, Counter, Timestamp};
+use super::{Attributes, Bindings, Budget, Counter, Timestamp};
 
 /// What a request is or claims, and the host's counters for it.
 ///
@@ -41,9 +41,12 @@ pub struct Request {
     /// The organization that the request was made to.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
-    /// The profile to be granted, for `tokens.create` and `tokens.edit`.
+    /// The token as it would be stored, for `tokens.create` and `tokens.edit`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+    /// The token as it is, for what is done with one that exists, and for each row of a list.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub current: Option<Target>,
     /// Facts that the bundle's schema declares as `RequestAttributes`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Attributes>,
@@ -74,6 +77,7 @@ impl Request {
             client_ip: None,
             org_id: None,
             target: None,
+            current: None,
             attributes: None,
             budget: None,
             team_budget: None,
@@ -83,12 +87,15 @@ impl Request {
     }
 }
 
-/// A profile to be granted. Every field is optional: what an edit does not touch is absent.
+/// A token that is asked about: as it is (`current`), or as it would be stored (`target`).
+///
+/// Every field is optional, and an absent one is a token without it, not one of which nobody knows: hand over the
+/// whole token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Target {
-    /// The token that is edited.
+    /// Its id; absent for one that is to be made.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Its name for people.
@@ -118,4 +125,10 @@ pub struct Target {
     /// Valid until just before this moment.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// Its budgets and rates.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<Vec<Budget>>,
+    /// Facts that the bundle's schema declares as `PrincipalAttributes`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
 }
