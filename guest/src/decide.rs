@@ -233,8 +233,9 @@ impl<'s> Asked<'s> {
                 findings.note(rule, self.rules.holds(it, known, &scene));
             }
         }
-        // A text with counters of its own is not seen again, and what errs is not worth remembering.
-        if findings.errors.is_empty() && !request.own_counters {
+        // A text with counters of its own is not seen again, the tokens of a list would push out what is, and what errs
+        // is not worth remembering.
+        if findings.errors.is_empty() && !request.own_counters && request.current.is_none() {
             let satisfied = findings.satisfied.clone();
             let decision = self.conclude(action, plan, findings);
             self.remember(action, plan, &work.opened, &scene, (satisfied, &decision));
