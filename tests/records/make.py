@@ -14,8 +14,9 @@ Only the standard library is used, and the random seed is fixed: the same file c
 
 What is expected is computed by `decide`, which is written from the tables of the design (profiles,
 bindings, scopes, outcomes in their order) in plain Python and knows nothing of the Cedar policies. Where
-several rules of a class apply, the code is the alphabetically first, except that what is wrong with the
-token itself comes before its organization.
+several rules of a class apply, the code is that of the rule whose name is the alphabetically first, which
+is the alphabetically first code, except that what is wrong with the token itself comes before its
+organization, and a token that is asked about (`current-...`) is named before the one it would become.
 """
 
 import ipaddress
@@ -47,6 +48,11 @@ BY_ROLE = {
         "config.read",
     },
 }
+# What is asked of one token after the other, and what is asked of one.
+ROWS = {"tokens.list", "tokens.export", "events.read", "usage.read"}
+OF_A_TOKEN = {"tokens.edit", "tokens.rotate", "tokens.revoke", "tokens.inspect"}
+TRAFFIC = {"read", "chat", "full"}
+GRANTED = {"general", "integration", "gateway_runtime"}
 GENERAL_SCOPES = {"read": READ, "chat": READ | CHAT, "full": GATEWAY}
 SMALL_MODELS = {"claude-haiku-4-5", "gemini-2.5-flash", "gpt-4o-mini", "gpt-5.4-mini"}
 
@@ -123,7 +129,14 @@ def model_fits(name, provider, model):
 def in_network(address, network):
     address = ipaddress.ip_address(address)
     address = getattr(address, "ipv4_mapped", None) or address
-    return address in ipaddress.ip_network(network, strict=False)
+    return address in plain_network(network)
+
+
+def plain_network(text):
+    """A network, as IPv4 where it is one that is written as IPv6."""
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ipaddress.ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 def bound(principal, request):
@@ -131,12 +144,15 @@ def bound(principal, request):
     bindings = principal.get("bindings", {})
     action = request["action"]
     codes = set()
-    if "gateway_id" in bindings and request.get("gateway_id") != bindings["gateway_id"]:
-        codes.add("gateway_mismatch")
+    # In the control plane gateway and consumer group are places, except where a gateway's configuration is meant.
+    if action not in CONTROL or action in {"config.read", "config.write"}:
+        if "gateway_id" in bindings and request.get("gateway_id") != bindings["gateway_id"]:
+            codes.add("gateway_mismatch")
     if differs(principal, request, "team_id"):
         codes.add("team_mismatch")
-    if "consumer_group" in bindings and request.get("consumer_group") != bindings["consumer_group"]:
-        codes.add("consumer_group_mismatch")
+    if action not in CONTROL or action in RUNTIME:
+        if "consumer_group" in bindings and request.get("consumer_group") != bindings["consumer_group"]:
+            codes.add("consumer_group_mismatch")
     if action in TAKES_MODEL:
         provider, model = request.get("provider"), request["model"]
         if "providers" in bindings and provider not in bindings["providers"]:
@@ -164,29 +180,128 @@ def scoped(principal, action):
     return set()
 
 
-def may_grant(principal, request):
-    """Whether the profile in `request.target` may be granted by this principal."""
-    target = request.get("target")
-    if request["action"] not in {"tokens.create", "tokens.edit"} or target is None:
+def at_console(principal, *roles):
+    """Whether this is somebody at the console with one of these roles."""
+    return (principal["purpose"], principal["principal_type"]) == ("console", "user") and any(
+        role in principal.get("roles", []) for role in roles
+    )
+
+
+def in_place(principal, given):
+    """Whether a token lies in every place that its principal is bound to."""
+    own, bindings = principal.get("bindings", {}), given.get("bindings", {})
+    return at_console(principal, "admin") or (
+        all(given.get(field) == principal[field] for field in ("org_id", "team_id") if field in principal)
+        and all(bindings.get(field) == own[field] for field in ("gateway_id", "consumer_group") if field in own)
+    )
+
+
+def scope_names(scopes):
+    """Scopes with all that they contain."""
+    narrower = {"chat": {"read"}, "full": {"read", "chat"}}
+    return union({scope} | integration_scope(scope) | narrower.get(scope, set()) for scope in scopes)
+
+
+def may_pass_scopes(principal, given):
+    own, scopes = principal.get("bindings", {}).get("scopes"), given.get("bindings", {}).get("scopes")
+    owned, passed = scope_names(own or []), scope_names(scopes or [])
+    if given.get("purpose") != "general":
+        if principal["principal_type"] == "user":
+            return "config.write" not in passed or at_console(principal, "admin")
+        return principal["purpose"] != "integration" or passed <= owned
+    if principal["principal_type"] != "api_token" or not owned & TRAFFIC:
         return True
-    if request["action"] == "tokens.edit" and target.get("id") == principal["id"]:
-        return False
-    roles = principal.get("roles", []) if principal["principal_type"] == "user" else []
-    if "admin" in roles:
+    return "full" in owned if scopes is None else passed <= owned
+
+
+def covers_model(own, entry):
+    """Whether one entry of a list of models admits whatever another admits."""
+    if own == entry or entry.startswith("group:"):
+        return own == entry
+    provider, model = entry.split("/", 1) if "/" in entry else (None, entry)
+    return model != "*" and model_fits(own, provider, model)
+
+
+def covers_network(own, entry):
+    wide, narrow = (plain_network(text) for text in (own, entry))
+    return wide.version == narrow.version and narrow.subnet_of(wide)
+
+
+def covered(own, given, covers):
+    """Whether a list lies within the same list of its principal: each entry in one of those."""
+    if own is None:
         return True
-    if target.get("roles"):
-        return False
-    own, given = principal.get("bindings", {}), target.get("bindings", {})
-    if "gateway_id" in own and given.get("gateway_id") != own["gateway_id"]:
-        return False
-    if any(field in principal and target.get(field) != principal[field] for field in ("team_id", "org_id")):
-        return False
-    if target.get("purpose") == "general":
+    return given is not None and all(any(covers(one, entry) for one in own) for entry in given)
+
+
+def covers_budget(own, entry):
+    return all(own[field] == entry[field] for field in ("unit", "window")) and own["limit"] >= entry["limit"]
+
+
+def may_pass_bounds(principal, given):
+    """Whether what a token is bound to, and how long it lives, is within what binds the token that acts."""
+    if principal["principal_type"] != "api_token":
         return True
-    powers = union(integration_scope(scope) for scope in given.get("scopes", []))
-    if (principal["purpose"], principal["principal_type"]) == ("integration", "api_token"):
-        return powers <= union(integration_scope(scope) for scope in own.get("scopes", []))
-    return principal["principal_type"] != "user" or "config.write" not in powers
+    own, bindings = principal.get("bindings", {}), given.get("bindings", {})
+    lists = {"models": covers_model, "providers": str.__eq__, "networks": covers_network}
+    if not all(covered(own.get(field), bindings.get(field), covers) for field, covers in lists.items()):
+        return False
+    # All budgets of a token hold at once, so none of the principal's may be missing.
+    budgets, passed = principal.get("budgets"), given.get("budgets")
+    if not covered(budgets, passed, covers_budget):
+        return False
+    if not covered(passed, budgets or [], lambda passed, own: covers_budget(own, passed)):
+        return False
+    ends = principal.get("expires_at")
+    return ends is None or ("expires_at" in given and instant(given["expires_at"]) <= instant(ends))
+
+
+def may_pass(principal, given):
+    """Whether a token has no power that this principal may not hand over."""
+    purpose = given.get("purpose")
+    return (
+        (purpose is None or purpose in GRANTED)
+        and (purpose != "gateway_runtime" or at_console(principal, "admin", "manager"))
+        and (not given.get("roles") or at_console(principal, "admin"))
+        and may_pass_scopes(principal, given)
+        and may_pass_bounds(principal, given)
+    )
+
+
+def tokens(principal, request):
+    """The codes of class 403 that follow from the tokens that a request is about."""
+    action, current = request["action"], request.get("current")
+    grants = action == "tokens.create" or (action == "tokens.edit" and "target" in request)
+    codes = set()
+    if current is None:
+        if action in OF_A_TOKEN:
+            codes.add("current_not_allowed")
+    elif action in OF_A_TOKEN | ROWS and not in_place(principal, current):
+        codes.add("current_not_allowed")
+    elif action == "tokens.rotate" and not is_self(principal, current):
+        if not may_pass(principal, current) or (principal["principal_type"] == "api_token" and "attributes" in current):
+            codes.add("current_not_allowed")
+    if principal["status"] == "in_grace" and (grants or action == "tokens.rotate"):
+        codes.add("target_not_allowed")
+    if grants and not may_grant(principal, action, request.get("target"), current or {}):
+        codes.add("target_not_allowed")
+    return codes
+
+
+def is_self(principal, given):
+    return given.get("id") == principal["id"]
+
+
+def may_grant(principal, action, target, current):
+    """Whether a token may become what it would be stored as."""
+    if target is None or "purpose" not in target:
+        return False
+    if action == "tokens.edit" and (is_self(principal, target) or is_self(principal, current)):
+        return False
+    before = current.get("attributes") if action == "tokens.edit" else None
+    if principal["principal_type"] == "api_token" and target.get("attributes") != before:
+        return False
+    return in_place(principal, target) and may_pass(principal, target)
 
 
 def exhausted(request):
@@ -208,11 +323,9 @@ def decide(at, principal, request):
     codes = identity(at, principal, request)
     if codes:
         return 401, min(codes)
-    codes = bound(principal, request) | scoped(principal, action)
-    if not may_grant(principal, request):
-        codes.add("target_not_allowed")
+    codes = bound(principal, request) | scoped(principal, action) | tokens(principal, request)
     if codes:
-        return 403, min(codes)
+        return 403, min(codes).replace("current", "target")
     if action not in granted(principal):
         return 403, "action_not_allowed"
     codes = exhausted(request)
@@ -395,6 +508,47 @@ def target(rng, profile, mistake):
     return wanted
 
 
+def as_it_is(rng, profile, target):
+    """The token that somebody asks about; None where the recorder did not know it."""
+    kind = rng.random()
+    if kind < 0.03:
+        return None
+    if kind < 0.07:
+        return {"id": f"tok_{rng.randrange(100, 1000)}"}
+    if kind < 0.1:
+        return {field: value for field, value in profile.items() if field not in {"status", "grace_until"}}
+    team = rng.choice(list(TEAMS)) if rng.random() < 0.3 else profile.get("team_id") or rng.choice(list(TEAMS))
+    number = rng.randrange(100, 1000)
+    found = {"id": f"tok_{number}", "name": f"{team}-{number}", "purpose": "general", "principal_type": "api_token", "org_id": ORG, "team_id": team, "bindings": {"models": [rng.choice(["gpt-4o", "claude-haiku-4-5", "openai/*"])], "consumer_group": "web"}, "budgets": [{"unit": "requests", "window": "minute", "limit": 60}]}
+    kind = rng.random()
+    if kind < 0.2:
+        scopes = rng.choice([["tokens.list"], ["tokens.*", "events.read"], ["usage.read"], ["config.*"]])
+        found.update(purpose="integration", bindings={"scopes": scopes})
+    elif kind < 0.3:
+        found.update(purpose="gateway_runtime", principal_type="gateway_runtime", bindings={"gateway_id": rng.choice(GATEWAYS)})
+    elif kind < 0.35:
+        found.update(purpose=rng.choice(["console", "provider_passthrough"]), roles=["viewer"])
+    elif kind < 0.45:
+        found.update(org_id="org_zenith")
+    elif kind < 0.5:
+        del found["team_id"]
+    if target is not None and rng.random() < 0.8:
+        found["id"] = target.get("id")
+    return found
+
+
+def asked_about(rng, profile, request):
+    """The same request with the token that it is about, as it is."""
+    if request["action"] not in OF_A_TOKEN | ROWS or (request["action"] in ROWS and rng.random() < 0.4):
+        return request
+    if request["action"] in {"events.read", "usage.read"} and rng.random() < 0.1:
+        return {**request, "current": {}}
+    if request["action"] == "tokens.edit" and rng.random() < 0.3:
+        request = {field: value for field, value in request.items() if field != "target"}
+    current = as_it_is(rng, profile, request.get("target"))
+    return request if current is None else {**request, "current": current}
+
+
 def counters(rng, moment, profile):
     """Counters of the requests that are counted; budgets run out towards the end of the day."""
     found = {}
@@ -478,10 +632,13 @@ def written(moment, number):
 def day():
     """The whole day as lines of text."""
     rng = random.Random(SEED)
+    # Apart, so that what tokens are like changes no other record.
+    of_tokens = random.Random(SEED + 1)
     clients = apps() + machines() + people()
     weights = [client.weight for client in clients]
     for number, moment in enumerate(moments(rng), start=1):
         profile, request = one(rng, moment, rng.choices(clients, weights=weights)[0])
+        request = asked_about(of_tokens, profile, request)
         at = written(moment, number)
         status, code = decide(instant(at), profile, request)
         expect = {"decision": "deny" if code else "allow", "status": status}
