@@ -60,6 +60,9 @@ impl Pair {
                 let mut without = request.clone();
                 (without.consumer_group, without.client_ip, without.gateway_id) = (None, None, None);
                 self.compare(&principal, &without, at);
+                let mut unknown = request.clone();
+                (unknown.current, unknown.target) = (None, unknown.target.filter(|_| request.current.is_some()));
+                self.compare(&principal, &unknown, at);
                 let mut counted = without;
                 (counted.budget, counted.rate) = (None, request.rate.clone());
                 self.compare(&principal, &counted, at);
@@ -113,6 +116,29 @@ fn a_life_of_a_token_is_walked_across() {
         }
         let requests: Vec<Request> = (0..REQUESTS).map(|_| traffic.request(&profile)).collect();
         pair.walk(&profile, &requests, &around(boundaries));
+    }
+    pair.finish();
+}
+
+#[test]
+fn tokens_that_are_asked_about_are_walked_across() {
+    let mut pair = Pair::new(Pdp::builder);
+    let mut traffic = Traffic::tokens(13);
+    let start = START.as_millis();
+    for _ in 0..PRINCIPALS {
+        let mut profile = traffic.profile();
+        let ends = start + 10 * HOUR_MS;
+        profile.expires_at = Some(Timestamp::from_millis(ends));
+        let requests: Vec<Request> = (0..4 * REQUESTS).map(|_| traffic.request(&profile)).collect();
+        pair.walk(&profile, &requests, &around([start + 5 * HOUR_MS, ends]));
+        // The same tokens in other hands: what is remembered of one is not said of another.
+        let mut other = requests;
+        for request in &mut other {
+            for token in request.current.iter_mut().chain(&mut request.target) {
+                (token.team_id, token.expires_at) = (Some("research".to_owned()), None);
+            }
+        }
+        pair.walk(&profile, &other, &around([start + 5 * HOUR_MS, ends]));
     }
     pair.finish();
 }

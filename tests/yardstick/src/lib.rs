@@ -7,6 +7,7 @@
 //! Nothing here comes from the component or its guest: the facts are made a second time, from the schema's words.
 
 pub mod attributes;
+mod beyond;
 pub mod dice;
 pub mod native;
 pub mod network;

@@ -13,6 +13,7 @@ use cedar_policy::{
 use cedargate::model::{Attributes, Bindings, Counter, Profile, Request, Target, Timestamp};
 
 use crate::attributes::Shape;
+use crate::beyond::beyond;
 use crate::network::{self, Network};
 
 /// What is prepared once for a policy set.
@@ -132,8 +133,10 @@ pub(crate) fn ask(
     if let Some(client_ip) = &request.client_ip {
         seen.client(&mut facts, client_ip, profile)?;
     }
-    if let Some(target) = &request.target {
-        facts.insert("target".to_owned(), seen.target(target)?);
+    for (field, token) in [("target", &request.target), ("current", &request.current)] {
+        if let Some(token) = token {
+            facts.insert(field.to_owned(), seen.token(token, profile)?);
+        }
     }
     for (field, counter) in [
         ("budget", &request.budget),
@@ -274,26 +277,34 @@ impl Mentioned<'_> {
         RestrictedExpression::new_record(facts).map_err(cedar)
     }
 
-    fn target(&mut self, target: &Target) -> Result<RestrictedExpression, NativeError> {
+    /// A token that is asked about, and what of it lies beyond who asks.
+    fn token(&mut self, token: &Target, profile: &Profile) -> Result<RestrictedExpression, NativeError> {
         let types = &self.base.types;
         let mut facts = Facts::new();
         for (field, text) in [
-            ("id", &target.id),
-            ("name", &target.name),
-            ("purpose", &target.purpose),
-            ("principal_type", &target.principal_type),
+            ("id", &token.id),
+            ("name", &token.name),
+            ("purpose", &token.purpose),
+            ("principal_type", &token.principal_type),
         ] {
             facts.extend(text.as_deref().map(|text| (field.to_owned(), string(text))));
         }
-        facts.extend(target.not_before.map(|at| ("not_before".to_owned(), datetime(at))));
-        facts.extend(target.expires_at.map(|at| ("expires_at".to_owned(), datetime(at))));
-        self.named(&mut facts, "org", &types.organization, target.org_id.as_deref());
-        self.named(&mut facts, "team", &types.team, target.team_id.as_deref());
-        if let Some(roles) = &target.roles {
+        facts.extend(token.not_before.map(|at| ("not_before".to_owned(), datetime(at))));
+        facts.extend(token.expires_at.map(|at| ("expires_at".to_owned(), datetime(at))));
+        self.named(&mut facts, "org", &types.organization, token.org_id.as_deref());
+        self.named(&mut facts, "team", &types.team, token.team_id.as_deref());
+        if let Some(roles) = &token.roles {
             facts.insert("roles".to_owned(), set(roles.iter().map(|role| uid(&types.role, role))));
         }
         let unbound = Bindings::default();
-        facts.insert("bindings".to_owned(), self.bindings(target.bindings.as_ref().unwrap_or(&unbound))?);
+        facts.insert("bindings".to_owned(), self.bindings(token.bindings.as_ref().unwrap_or(&unbound))?);
+        if let Some(attributes) = &token.attributes {
+            facts.insert("attributes".to_owned(), self.attributes(&self.base.principal_attributes, attributes)?);
+        }
+        for (field, entries) in beyond(self.base, profile, token)? {
+            let entries = entries.iter().map(|entry| string(entry));
+            facts.insert(field.to_owned(), RestrictedExpression::new_set(entries));
+        }
         RestrictedExpression::new_record(facts).map_err(cedar)
     }
 
@@ -306,19 +317,23 @@ impl Mentioned<'_> {
     }
 }
 
-/// A list of models as four sets: `group:NAME`, `P/*`, `P/M` and `M`, split at the first `/`.
-fn model_scope(types: &Types, models: &[String]) -> Result<RestrictedExpression, NativeError> {
-    let (mut exact, mut names, mut providers, mut groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for model in models {
-        match (model.strip_prefix("group:"), model.split_once('/')) {
-            (Some(group), _) => groups.push(uid(&types.model_group, group)),
-            (None, Some((provider, "*"))) => providers.push(uid(&types.provider, provider)),
-            (None, Some(_)) => exact.push(uid(&types.model, model)),
-            (None, None) => names.push(uid(&types.model_name, model)),
-        }
+/// What an entry of a list of models names, `group:NAME`, `P/*`, `P/M` or `M`, split at the first `/`; and in which set
+/// it stands.
+pub(crate) fn model_entry(types: &Types, model: &str) -> (&'static str, EntityUid) {
+    match (model.strip_prefix("group:"), model.split_once('/')) {
+        (Some(group), _) => ("groups", uid(&types.model_group, group)),
+        (None, Some((provider, "*"))) => ("providers", uid(&types.provider, provider)),
+        (None, Some(_)) => ("exact", uid(&types.model, model)),
+        (None, None) => ("names", uid(&types.model_name, model)),
     }
-    let fields = [("exact", exact), ("names", names), ("providers", providers), ("groups", groups)];
-    RestrictedExpression::new_record(fields.map(|(field, uids)| (field.to_owned(), set(uids)))).map_err(cedar)
+}
+
+/// A list of models as four sets.
+fn model_scope(types: &Types, models: &[String]) -> Result<RestrictedExpression, NativeError> {
+    let entries: Vec<_> = models.iter().map(|model| model_entry(types, model)).collect();
+    let of = |field: &str| set(entries.iter().filter(|(set, _)| *set == field).map(|(_, uid)| uid.clone()));
+    let fields = ["exact", "names", "providers", "groups"].map(|field| (field.to_owned(), of(field)));
+    RestrictedExpression::new_record(fields).map_err(cedar)
 }
 
 fn counter_facts(counter: &Counter) -> Result<RestrictedExpression, NativeError> {
@@ -332,7 +347,7 @@ fn counter_facts(counter: &Counter) -> Result<RestrictedExpression, NativeError>
     RestrictedExpression::new_record(facts).map_err(cedar)
 }
 
-fn uid(ty: &EntityTypeName, id: &str) -> EntityUid {
+pub(crate) fn uid(ty: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id))
 }
 
@@ -352,7 +367,7 @@ fn datetime(at: Timestamp) -> RestrictedExpression {
     RestrictedExpression::new_datetime(at.to_string())
 }
 
-fn unreadable(field: &'static str, value: &str) -> NativeError {
+pub(crate) fn unreadable(field: &'static str, value: &str) -> NativeError {
     NativeError::Value { field, value: value.to_owned() }
 }
 

@@ -38,6 +38,12 @@ impl Network {
     pub fn holds(self, address: IpAddr) -> bool {
         address.is_ipv4() == self.first.is_ipv4() && first_of(address, self.bits) == Some(self.first)
     }
+
+    /// Whether every address of another network lies in it.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.bits <= other.bits && self.holds(other.first)
+    }
 }
 
 fn width(address: IpAddr) -> u32 {
@@ -80,5 +86,9 @@ mod tests {
         assert!(!holds("0.0.0.0/0", "::1"));
         assert!(!holds("10.0.0.0/8", "11.0.0.0"));
         assert!(Network::read("10.0.0.0/33").is_none());
+        let covers = |wide: &str, narrow: &str| Network::read(wide).unwrap().covers(Network::read(narrow).unwrap());
+        assert!(covers("10.0.0.0/8", "::ffff:10.1.0.0/112"));
+        assert!(!covers("10.1.0.0/16", "10.0.0.0/8"));
+        assert!(!covers("::/0", "10.0.0.0/8"));
     }
 }

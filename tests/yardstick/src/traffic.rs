@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use cedargate::model::{Attributes, Counter, Profile, Request, Timestamp};
+use cedargate::model::{Attributes, Bindings, Budget, Counter, Profile, Request, Target, Timestamp};
 
 use crate::dice::Dice;
 use crate::sets::{self, GeneratedSet, HOUR_MS, START};
@@ -23,6 +23,20 @@ const TRIES_MAX: usize = 64;
 const PROVIDERS: [&str; 5] = ["openai", "anthropic", "azure", "google", "bedrock"];
 
 const ACTIONS: [&str; 5] = ["chat.completions", "chat.completions", "responses", "messages", "embeddings"];
+
+/// What is done with tokens, and read of them row by row.
+const TOKEN_ACTIONS: [&str; 8] = [
+    "tokens.create",
+    "tokens.edit",
+    "tokens.rotate",
+    "tokens.revoke",
+    "tokens.inspect",
+    "tokens.list",
+    "tokens.export",
+    "events.read",
+];
+
+const TEAMS: [&str; 3] = ["frontend", "support", "research"];
 
 const CONSUMER_GROUPS: [&str; 4] = ["web", "batch", "support", "exempt"];
 
@@ -43,6 +57,8 @@ enum Audience {
     Generated { values: usize },
     /// The default set, and any that extends it.
     Default,
+    /// The default set, asked by integrations about tokens.
+    Tokens,
 }
 
 /// A source of principals and requests.
@@ -67,6 +83,12 @@ impl Traffic {
         Self::new(Audience::Default, seed)
     }
 
+    /// For the default set: integrations that see, make, change and rotate tokens.
+    #[must_use]
+    pub fn tokens(seed: u64) -> Self {
+        Self::new(Audience::Tokens, seed)
+    }
+
     fn new(audience: Audience, seed: u64) -> Self {
         Self { audience, dice: Dice::new(seed), principals: 0, seen: BTreeSet::new() }
     }
@@ -75,7 +97,7 @@ impl Traffic {
     pub fn moment(&mut self) -> Timestamp {
         let hours = match self.audience {
             Audience::Generated { values } => i64::try_from(values).unwrap_or(1),
-            Audience::Default => 24,
+            Audience::Default | Audience::Tokens => 24,
         };
         let span = usize::try_from(hours * HOUR_MS).unwrap_or(1);
         let offset = i64::try_from(self.dice.below(span)).unwrap_or(0);
@@ -91,6 +113,7 @@ impl Traffic {
         match self.audience {
             Audience::Generated { values } => self.generated_profile(&mut profile, values),
             Audience::Default => self.default_profile(&mut profile),
+            Audience::Tokens => self.default_integration(&mut profile),
         }
         profile
     }
@@ -116,7 +139,7 @@ impl Traffic {
     fn default_profile(&mut self, profile: &mut Profile) {
         let dice = &mut self.dice;
         profile.name = Some(format!("app-n{}", self.principals));
-        profile.team_id = dice.chance(60).then(|| dice.pick(&["frontend", "support", "research"]).to_owned());
+        profile.team_id = dice.chance(60).then(|| dice.pick(&TEAMS).to_owned());
         let bindings = &mut profile.bindings;
         bindings.models =
             Some(MODELS.iter().filter(|_| dice.chance(70)).map(|(_, binding)| (*binding).to_owned()).collect());
@@ -125,6 +148,68 @@ impl Traffic {
         bindings.gateway_id = dice.chance(30).then(|| "gw-east".to_owned());
         bindings.networks = Some(owned(&["10.0.0.0/8", "2001:db8::/32"]));
         bindings.scopes = dice.chance(50).then(|| owned(&["chat"]));
+    }
+
+    /// An integration that is bound in some ways.
+    fn default_integration(&mut self, profile: &mut Profile) {
+        "integration".clone_into(&mut profile.purpose);
+        let dice = &mut self.dice;
+        profile.team_id = dice.chance(60).then(|| dice.pick(&TEAMS).to_owned());
+        let bindings = &mut profile.bindings;
+        bindings.consumer_group = dice.chance(20).then(|| dice.pick(&CONSUMER_GROUPS).to_owned());
+        bindings.gateway_id = dice.chance(20).then(|| "gw-east".to_owned());
+        bindings.models = dice.chance(50).then(|| models(dice));
+        bindings.providers = dice.chance(30).then(|| owned(PROVIDERS.get(..3).unwrap_or_default()));
+        bindings.networks = dice.chance(30).then(|| owned(&["10.0.0.0/8", "2001:db8::/32"]));
+        let traffic = dice.chance(30).then(|| dice.pick(&["read", "chat", "full"]));
+        bindings.scopes = Some(["tokens.*", "events.read"].into_iter().chain(traffic).map(str::to_owned).collect());
+        profile.budgets = dice.chance(30).then(|| vec![Budget::new("usd", "month", 10)]);
+    }
+
+    /// A token that is asked about, mostly as its principal is bound.
+    fn token(&mut self, of: &Profile) -> Target {
+        let dice = &mut self.dice;
+        let mut token = Target::default();
+        token.id = Some(format!("tok-{}", dice.below(1_000)));
+        token.purpose =
+            Some(dice.pick(&["general", "general", "general", "integration", "gateway_runtime"]).to_owned());
+        token.org_id = if dice.chance(95) { of.org_id.clone() } else { Some("org-other".to_owned()) };
+        token.team_id = match &of.team_id {
+            Some(own) if dice.chance(85) => Some(own.clone()),
+            _ => dice.chance(50).then(|| dice.pick(&TEAMS).to_owned()),
+        };
+        let mut bindings = Bindings::default();
+        bindings.gateway_id = of.bindings.gateway_id.clone().filter(|_| dice.chance(90));
+        bindings.consumer_group = of.bindings.consumer_group.clone().filter(|_| dice.chance(90));
+        bindings.models = dice
+            .chance(70)
+            .then(|| if dice.chance(70) { of.bindings.models.clone() } else { None }.unwrap_or_else(|| models(dice)));
+        bindings.providers = dice.chance(60).then(|| vec![dice.pick(&PROVIDERS).to_owned()]);
+        bindings.networks =
+            dice.chance(60).then(|| owned(&[dice.pick(&["10.1.0.0/16", "::ffff:10.2.0.0/112", "0.0.0.0/0"])]));
+        bindings.scopes = dice.chance(60).then(|| owned(&[dice.pick(&["read", "chat", "full", "tokens.list"])]));
+        token.bindings = Some(bindings);
+        token.budgets = dice.chance(60).then(|| {
+            vec![Budget::new("usd", dice.pick(&["month", "day"]), u64::try_from(dice.below(12)).unwrap_or(0))]
+        });
+        token.expires_at = if dice.chance(70) { of.expires_at } else { None };
+        token
+    }
+
+    /// A request about a token, or about a row of a list.
+    fn draw_about_a_token(&mut self, of: &Profile) -> Request {
+        let mut request = Request::new(self.dice.pick(&TOKEN_ACTIONS));
+        let current = self.token(of);
+        if request.action != "tokens.create" && self.dice.chance(95) {
+            request.current = Some(current);
+        }
+        if request.action == "tokens.create" || (request.action == "tokens.edit" && self.dice.chance(70)) {
+            let mut target = self.token(of);
+            target.id = request.current.as_ref().and_then(|current| current.id.clone());
+            request.target = Some(target);
+        }
+        request.client_ip = Some(self.client_ip());
+        request
     }
 
     /// A request of a principal of this source, with a text that was not there before.
@@ -141,6 +226,9 @@ impl Traffic {
     }
 
     fn draw(&mut self, of: &Profile) -> Request {
+        if matches!(self.audience, Audience::Tokens) {
+            return self.draw_about_a_token(of);
+        }
         let mut request = Request::new(self.dice.pick(&ACTIONS));
         if self.dice.chance(5) {
             "models.list".clone_into(&mut request.action);
@@ -187,7 +275,7 @@ impl Traffic {
                     ("openai".to_owned(), format!("m{home}-b"))
                 }
             }
-            Audience::Default => {
+            Audience::Default | Audience::Tokens => {
                 let admitted: Vec<_> =
                     MODELS.into_iter().filter(|(_, binding)| bound.iter().any(|bound| bound == binding)).collect();
                 let (model, binding) = dice.pick(&admitted);
@@ -212,7 +300,7 @@ impl Traffic {
         if dice.chance(KNOWN_PERCENT) {
             let network = match self.audience {
                 Audience::Generated { values } => sets::network(dice.below(values)),
-                Audience::Default => sets::network(dice.below(0x1000)),
+                Audience::Default | Audience::Tokens => sets::network(dice.below(0x1000)),
             };
             let host = u32::try_from(dice.below(0x1000)).unwrap_or(0);
             return Ipv4Addr::from_bits(network.to_bits() | host).to_string();
@@ -226,6 +314,10 @@ impl Traffic {
             _ => Ipv6Addr::from_bits((0x2001_0db8 << 96) | u128::from(host)).to_string(),
         }
     }
+}
+
+fn models(dice: &mut Dice) -> Vec<String> {
+    MODELS.iter().filter(|_| dice.chance(60)).map(|(_, binding)| (*binding).to_owned()).collect()
 }
 
 fn owned(texts: &[&str]) -> Vec<String> {
