@@ -28,12 +28,15 @@ const REQUEST_ATTRIBUTES: &str = r#"type RequestAttributes = {
   since?: datetime, span?: duration, peer?: Team, model?: Model, flag?: Bool,
 };"#;
 
-const ACTIONS: [&str; 8] = [
+const ACTIONS: [&str; 11] = [
     "chat.completions",
     "embeddings",
     "models.list",
     "models.read",
     "tokens.create",
+    "tokens.edit",
+    "tokens.list",
+    "tokens.rotate",
     "config.read",
     "events.write",
     "no.such.action",
@@ -196,6 +199,61 @@ fn about_request(dice: &mut Dice) -> String {
     }
 }
 
+/// A token that is asked about, in something about it.
+fn about_token(dice: &mut Dice) -> String {
+    let token = *dice.pick(&["current", "current", "target"]);
+    let of = format!("context.{token}");
+    let (field, about) = match dice.below(15) {
+        0 => return format!("context has {token}"),
+        1 => return about_both(dice).to_owned(),
+        2..5 => return outside(dice, token),
+        5 => ("id", format!("{of}.id == principal.id")),
+        6 => ("name", format!("{of}.name like \"*{}*\"", dice.below(4))),
+        7 => ("purpose", format!("[\"general\", {:?}].contains({of}.purpose)", dice.pick(&PURPOSES))),
+        8 => ("team", format!("{of}.team {} {}", dice.pick(&["in", "=="]), team(dice))),
+        9 => ("team", format!("principal has team && {of}.team == principal.team")),
+        10 => ("roles", format!("{of}.roles.{}", dice.pick(&["isEmpty()", "contains(Role::\"admin\")"]))),
+        11 => ("bindings.gateway", format!("{of}.bindings.gateway == {}", gateway(dice))),
+        12 => {
+            let about = dice.pick(&[
+                "names.isEmpty()",
+                "exact.contains(Model::\"p0/m1\")",
+                "groups.contains(ModelGroup::\"grp1\")",
+            ]);
+            ("bindings.models", format!("{of}.bindings.models.{about}"))
+        }
+        13 => {
+            let about = dice.pick(&["context.at < {}", "{} <= context.at", "{} > datetime(\"2026-04-24\")"]);
+            ("expires_at", about.replace("{}", &format!("{of}.expires_at")))
+        }
+        _ => ("attributes.n", format!("{of}.attributes.n + {} > 3", dice.pick(&LONGS[..5]))),
+    };
+    format!("context has {token}.{field} && {about}")
+}
+
+/// What of a token lies beyond the principal.
+fn outside(dice: &mut Dice, token: &str) -> String {
+    let list = dice.pick(&["models_outside", "providers_outside", "networks_outside", "budgets_outside"]);
+    let about = match dice.below(4) {
+        0 | 1 => "isEmpty()".to_owned(),
+        2 => "contains(\"*\")".to_owned(),
+        _ => format!("containsAny([\"m1\", \"p1\", \"p1/*\", \"*usd/day\", {:?}])", dice.pick(&NETWORKS)),
+    };
+    format!("context has {token} && context.{token}.{list}.{about}")
+}
+
+/// A token as it is beside what it would become.
+fn about_both(dice: &mut Dice) -> &'static str {
+    let all = [
+        "context has current && context has target && context.current == context.target",
+        "context has current && context has target && context.current.bindings == context.target.bindings",
+        "context has current.attributes && context has target.attributes && context.current.attributes == context.target.attributes",
+        "context has current.expires_at && principal has expires_at && context.current.expires_at <= principal.expires_at",
+        "context has target.bindings.scopes && context has current.bindings.scopes && context.current.bindings.scopes.containsAll(context.target.bindings.scopes)",
+    ];
+    *dice.pick(&all)
+}
+
 fn about_time(dice: &mut Dice) -> String {
     match dice.below(8) {
         0 => format!("context.at {} {}", dice.pick(&["<", "<=", ">", ">=", "==", "!="]), time(dice)),
@@ -220,8 +278,9 @@ fn erring(dice: &mut Dice) -> &'static str {
 
 fn expression(dice: &mut Dice, depth: usize) -> String {
     if depth == 0 || dice.chance(45) {
-        return match dice.below(22) {
+        return match dice.below(25) {
             0..9 => about_request(dice),
+            22.. => about_token(dice),
             9..14 => about_principal(dice),
             14..17 => about_time(dice),
             17..20 => attribute(dice),
@@ -362,8 +421,32 @@ fn bindings(dice: &mut Dice) -> Value {
         let all = ["m1", "p0/m1", "p1/*", "group:grp1", "group:grp0", "m3"];
         (0..dice.below(4)).map(|_| json!(dice.pick(&all))).collect()
     });
+    put(&mut out, dice, 20, "providers", |dice| (0..dice.below(3)).map(|_| json!(numbered(dice, "p", 3))).collect());
     put(&mut out, dice, 30, "scopes", |dice| json!([dice.pick(&["read", "chat", "full"])]));
     put(&mut out, dice, 20, "networks", |dice| json!([dice.pick(&NETWORKS)]));
+    out
+}
+
+fn budgets(dice: &mut Dice) -> Value {
+    let budget = |dice: &mut Dice| json!({"unit": dice.pick(&["usd", "tokens"]), "window": dice.pick(&["day", "month"]), "limit": dice.below(3)});
+    (0..dice.below(3)).map(|_| budget(dice)).collect()
+}
+
+/// A token that is asked about.
+fn token(dice: &mut Dice) -> Value {
+    let mut out = json!({});
+    put(&mut out, dice, 60, "id", |dice| json!(numbered(dice, "tok-", 4)));
+    put(&mut out, dice, 50, "name", |dice| json!(format!("name-{}", dice.below(8))));
+    put(&mut out, dice, 80, "purpose", |dice| json!(dice.pick(&PURPOSES)));
+    put(&mut out, dice, 50, "principal_type", |dice| json!(dice.pick(&TYPES)));
+    put(&mut out, dice, 30, "org_id", |dice| json!(numbered(dice, "org", 2)));
+    put(&mut out, dice, 60, "team_id", |dice| json!(numbered(dice, "t", 4)));
+    put(&mut out, dice, 40, "roles", |dice| if dice.chance(50) { json!(["admin"]) } else { json!([]) });
+    put(&mut out, dice, 80, "bindings", bindings);
+    put(&mut out, dice, 30, "not_before", |dice| json!(dice.pick(&TIMES)));
+    put(&mut out, dice, 50, "expires_at", |dice| json!(dice.pick(&TIMES)));
+    put(&mut out, dice, 50, "budgets", budgets);
+    put(&mut out, dice, 50, "attributes", attributes);
     out
 }
 
@@ -375,6 +458,7 @@ fn profile(dice: &mut Dice, n: usize) -> Value {
     put(&mut out, dice, 30, "roles", |_| json!(["admin"]));
     put(&mut out, dice, 40, "expires_at", |dice| json!(dice.pick(&TIMES)));
     put(&mut out, dice, 40, "not_before", |dice| json!(dice.pick(&TIMES)));
+    put(&mut out, dice, 40, "budgets", budgets);
     put(&mut out, dice, 70, "attributes", attributes);
     out
 }
@@ -397,7 +481,11 @@ fn request(dice: &mut Dice) -> (String, String) {
     put(&mut out, dice, 60, "gateway_id", |dice| json!(numbered(dice, "gw", 4)));
     put(&mut out, dice, 30, "team_id", |dice| json!(numbered(dice, "t", 4)));
     put(&mut out, dice, 60, "client_ip", |dice| json!(dice.pick(&ADDRESSES)));
-    put(&mut out, dice, 20, "target", |dice| json!({"purpose": "general", "bindings": bindings(dice)}));
+    put(&mut out, dice, 40, "target", token);
+    put(&mut out, dice, 50, "current", token);
+    if dice.chance(20) && out.get("current").is_some() {
+        out["target"] = out["current"].clone();
+    }
     put(&mut out, dice, 70, "attributes", attributes);
     if dice.chance(15) {
         let own = counters(dice);

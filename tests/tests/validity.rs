@@ -4,12 +4,13 @@
 use cedargate_guest::decide::{Decision, decide};
 use cedargate_guest::load;
 use cedargate_guest::principal::Principal;
-use cedargate_guest::reads::FIELDS;
+use cedargate_guest::reads::{FIELDS, Fields};
 use cedargate_guest::set::PolicySet;
 use cedargate_guest::text;
 use cedargate_tests::corpus::{self, Case};
 use cedargate_tests::dice::Dice;
-use serde_json::Value;
+use cedargate_tests::rulebook::rulebook;
+use serde_json::{Value, json};
 use std::rc::Rc;
 
 /// Times asked within each interval.
@@ -58,17 +59,86 @@ fn walk(set: &Rc<PolicySet>, case: &Case, dice: &mut Dice) {
     }
 }
 
+/// Takes away, and changes, what was not read: field by field, and all at once.
 fn without_unread_fields(principal: &Principal, case: &Case, at: i64, decision: &Decision) {
-    let read: Vec<&str> = decision.reads.places().map(|place| FIELDS[place as usize]).collect();
     let whole: Value = serde_json::from_str(case.request.get()).unwrap();
+    for (what, other) in with_other_unread_fields(&whole, decision) {
+        let Ok(fresh) = decide(principal, at, &other.to_string(), "") else { continue };
+        assert!(same(decision, &fresh), "{}: {what}: {decision:?}, {fresh:?}: {other}", case.id);
+    }
+}
+
+/// Requests that differ from this one in fields that a decision does not name, with what differs.
+fn with_other_unread_fields(whole: &Value, decision: &Decision) -> Vec<(String, Value)> {
+    let read: Vec<&str> = decision.reads.places().map(|place| FIELDS[place as usize]).collect();
+    let mut found = Vec::new();
+    let mut least = whole.clone();
     for field in FIELDS.iter().filter(|field| !read.contains(field)) {
-        let mut less = whole.clone();
-        if less.as_object_mut().unwrap().remove(*field).is_none() {
+        // The token as a whole is there because of its fields.
+        if *field == "current" {
             continue;
         }
-        let Ok(fresh) = decide(principal, at, &less.to_string(), "") else { continue };
-        assert!(same(decision, &fresh), "{}: without `{field}`: {decision:?}, {fresh:?}", case.id);
+        let mut less = whole.clone();
+        if take(&mut less, field) {
+            found.push((format!("without `{field}`"), less));
+            take(&mut least, field);
+        }
+        // A field would make a token that is not there one that is.
+        if let Some(value) = another(field).filter(|_| whole.get("current").is_some() || !read.contains(&"current")) {
+            let mut other = whole.clone();
+            put(&mut other, field, value);
+            found.push((format!("with another `{field}`"), other));
+        }
     }
+    if !read.contains(&"current") && least["current"].as_object().is_some_and(serde_json::Map::is_empty) {
+        take(&mut least, "current");
+    }
+    found.push(("without all that was not read".to_owned(), least));
+    found
+}
+
+/// Takes a field away, and says whether it was there. Bindings without any are no bindings.
+fn take(request: &mut Value, field: &str) -> bool {
+    let (holder, name) = field.rsplit_once('.').unwrap_or(("", field));
+    let Some(object) = inner(request, holder) else { return false };
+    let taken = object.remove(name).is_some();
+    let empty = object.is_empty();
+    if empty && holder.ends_with("bindings") {
+        take(request, holder);
+    }
+    taken
+}
+
+fn put(request: &mut Value, field: &str, value: Value) {
+    let mut at = request;
+    for part in field.split('.') {
+        at = &mut at[part];
+    }
+    *at = value;
+}
+
+fn inner<'r>(request: &'r mut Value, path: &str) -> Option<&'r mut serde_json::Map<String, Value>> {
+    let steps = path.split('.').filter(|step| !step.is_empty());
+    steps.into_iter().try_fold(request, |at, step| at.get_mut(step))?.as_object_mut()
+}
+
+/// Another value for a field of the token as it is.
+fn another(field: &str) -> Option<Value> {
+    Some(match field.strip_prefix("current.")? {
+        "id" | "name" => json!("tok-another"),
+        "purpose" => json!("console"),
+        "principal_type" => json!("robot"),
+        "org_id" | "team_id" | "bindings.gateway_id" | "bindings.consumer_group" => json!("another"),
+        "roles" => json!(["another"]),
+        "not_before" | "expires_at" => json!("2031-01-01T00:00:00Z"),
+        "bindings.models" => json!(["another/model"]),
+        "bindings.providers" => json!(["another"]),
+        "bindings.networks" => json!(["198.51.100.0/24"]),
+        "bindings.scopes" => json!(["another"]),
+        "budgets" => json!([{"unit": "another", "window": "ever", "limit": 9}]),
+        "attributes" => json!({}),
+        name => panic!("`current.{name}` has no other value here"),
+    })
 }
 
 #[test]
@@ -97,7 +167,7 @@ const TIMED: &str = r#"
 #[test]
 fn boundaries_are_found_in_every_comparison() {
     let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
-    bundle["policies"] = serde_json::json!([{"name": "timed.cedar", "text": TIMED}]);
+    bundle["policies"] = json!([{"name": "timed.cedar", "text": TIMED}]);
     let dice = &mut Dice::new(2);
     for set in sets(&bundle.to_string()) {
         for file in corpus::case_files() {
@@ -122,7 +192,8 @@ fn boundaries_are_found_in_every_comparison() {
 #[test]
 fn a_use_of_time_that_is_no_comparison_holds_for_now_only() {
     let mut bundle: Value = serde_json::from_str(&corpus::bundle(None)).unwrap();
-    bundle["policies"] = serde_json::json!([{"name": "timed.cedar", "text": TIMED.replace("principal.purpose == \"integration\" && ", "")}]);
+    bundle["policies"] =
+        json!([{"name": "timed.cedar", "text": TIMED.replace("principal.purpose == \"integration\" && ", "")}]);
     let set = set(&bundle.to_string());
     let profile = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active"}"#;
     let principal = Principal::prepare(set, profile).unwrap();
@@ -144,4 +215,35 @@ fn only_a_host_that_sees_changes_may_remember_until_the_next_boundary() {
     let at = expiry - day;
     let text = |principal: &Principal| text::text(&principal.set, at, &decide(principal, at, request, ""));
     assert_eq!(text(&cut), text(&whole), "a text says the same wherever it goes");
+}
+
+/// Generated sets whose decisions are asked again with other unread fields.
+const RULEBOOKS: u64 = 120;
+
+#[test]
+fn generated_policies_say_all_that_they_read() {
+    let (mut compared, mut about_tokens) = (0_u64, 0_u64);
+    for seed in 0..RULEBOOKS {
+        let book = rulebook(seed);
+        let set = set(&book.bundle);
+        for profile in &book.profiles {
+            let principal = Principal::prepare(Rc::clone(&set), profile).unwrap();
+            for (request, counters) in &book.requests {
+                let whole: Value = serde_json::from_str(request).unwrap();
+                let at = book.times[0];
+                let Ok(decision) = decide(&principal, at, request, counters) else { continue };
+                about_tokens += u64::from(decision.reads.and(Fields::current()) != Fields::default());
+                for (what, other) in with_other_unread_fields(&whole, &decision) {
+                    let Ok(fresh) = decide(&principal, at, &other.to_string(), counters) else { continue };
+                    assert!(
+                        same(&decision, &fresh),
+                        "seed {seed}: {what}: {profile}\n{request}\n{decision:?}, {fresh:?}"
+                    );
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(about_tokens * 20 > RULEBOOKS * 24, "only {about_tokens} decisions read the token as it is");
+    assert!(compared > 10 * RULEBOOKS, "only {compared} were compared");
 }
