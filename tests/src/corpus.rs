@@ -48,10 +48,25 @@ pub fn cases(path: &Path) -> Vec<Case> {
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(read).collect()
 }
 
+/// The folder of the default bundle.
+pub fn policies() -> PathBuf {
+    root().join("policies")
+}
+
+/// The folder of the default bundle as it was released with version 0.1.0 of the contract. It never changes.
+pub fn released() -> PathBuf {
+    root().join("tests/contract/bundle-0.1.0")
+}
+
 /// Every file of cases beside the default policies, sorted.
 pub fn case_files() -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(root().join("policies"))
-        .expect("the policies folder")
+    case_files_in(&policies())
+}
+
+/// Every file of cases in a folder, sorted.
+pub fn case_files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder of policies")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.to_string_lossy().ends_with(".cases.jsonl"))
         .collect();
@@ -61,9 +76,15 @@ pub fn case_files() -> Vec<PathBuf> {
 
 /// The text of the default bundle, with the files of an overlay folder in place of its own.
 pub fn bundle(overlay: Option<&Path>) -> String {
+    let folders: Vec<PathBuf> = std::iter::once(policies()).chain(overlay.map(Path::to_path_buf)).collect();
+    bundle_of(&folders)
+}
+
+/// The text of the bundle of some folders, of which a later one has files in place of an earlier one's.
+pub fn bundle_of(folders: &[PathBuf]) -> String {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for folder in std::iter::once(root().join("policies")).chain(overlay.map(Path::to_path_buf)) {
-        for entry in std::fs::read_dir(&folder).expect("a bundle folder") {
+    for folder in folders {
+        for entry in std::fs::read_dir(folder).expect("a bundle folder") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             if name.ends_with(".cedar")

@@ -4,6 +4,7 @@ pub mod corpus;
 pub mod dice;
 pub mod hostile;
 pub mod plugin;
+pub mod released;
 pub mod rulebook;
 pub mod schema;
 pub mod shapes;
