@@ -26,9 +26,9 @@ pub use clock::{CLOCK_BEHIND_MAX, Clock, ClockError, Skew};
 pub use directory::{Directory, DirectoryOptions, Entry, Lookup};
 pub use ledger::{Hold, Ledger, NotReserved};
 pub use operations::{
-    Actor, ActorError, BULK_MAX, Choice, Created, Edit, GRACE_DEFAULT, GRACE_MAX, KnownSecret, NewToken, ProfileCheck,
-    REPEAT_AFTER, Rotated, Rotation, Rules, Selector, TEXT_BYTES_MAX, TokenError, TokenFilter, TokenFilterError,
-    Tokens, UnknownFilter, Update, csv_cell, csv_header, csv_row,
+    Actor, ActorError, BULK_MAX, Choice, Created, Draft, Edit, GRACE_DEFAULT, GRACE_MAX, KnownSecret, NewToken,
+    Plan, ProfileCheck, REPEAT_AFTER, Rotated, Rotation, Rules, Selector, TEXT_BYTES_MAX, TRIES_MAX, TokenError,
+    TokenFilter, TokenFilterError, Tokens, UnknownFilter, Update, csv_cell, csv_header, csv_row,
 };
 pub use period::{Period, PeriodError};
 pub use record::{

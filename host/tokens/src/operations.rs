@@ -7,6 +7,7 @@ mod create;
 mod edit;
 mod export;
 mod mistake;
+mod plan;
 mod revoke;
 mod rotate;
 mod verify;
@@ -28,12 +29,10 @@ pub use create::{Created, KnownSecret, NewToken};
 pub use edit::{Edit, Update};
 pub use export::{csv_cell, csv_header, csv_row};
 pub use mistake::TokenError;
+pub use plan::{Draft, Plan, TRIES_MAX};
 pub use revoke::{BULK_MAX, Choice};
 pub use rotate::{GRACE_DEFAULT, GRACE_MAX, REPEAT_AFTER, Rotated, Rotation};
 pub(crate) use verify::verify;
-
-/// How often a change is tried where somebody else changes the same token.
-const TRIES: usize = 5;
 
 /// Does what is asked for with tokens, in the name of somebody. Cheap to clone.
 ///
@@ -107,33 +106,6 @@ impl Tokens {
             }
         }
         Ok(tokens)
-    }
-
-    /// Changes one token, again where somebody else was faster. `change` says how the token shall be, and what goes
-    /// to whoever asked; no token means that nothing is to be changed.
-    async fn change<T>(
-        &self,
-        selector: &Selector,
-        action: &'static str,
-        change: impl Fn(&Token, Timestamp) -> Result<(Option<Token>, T), TokenError>,
-    ) -> Result<(Token, T), TokenError> {
-        let mut tries = 0;
-        loop {
-            let before = self.find(selector).await?;
-            let at = self.now();
-            let (after, answer) = change(&before, at)?;
-            let Some(after) = after else { return Ok((before, answer)) };
-            let name = after.name.clone();
-            let changes = vec![Change { action, before: Some(before), after }];
-            match self.commit(at, changes).await {
-                Ok(mut tokens) => match tokens.pop() {
-                    Some(token) => return Ok((token, answer)),
-                    None => return Err(StoreError::Conflict.into()),
-                },
-                Err(StoreError::Conflict) if tries < TRIES => tries += 1,
-                Err(error) => return Err(TokenError::of_store(error, &name)),
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A token: a stable identity with what it may do, and the secrets that stand for it.
 
 mod allowance;
+mod facts;
 mod grant;
 mod status;
 mod version;
@@ -166,7 +167,7 @@ impl Token {
     #[must_use]
     pub fn profile(&self, version: &SecretVersion) -> Profile {
         let state = version.state(self.disabled_at.is_some(), self.revoked_at.is_some());
-        self.grant.profile(&self.id, &self.name, state)
+        self.grant.profile(&self.id, &self.name, &self.allowances, state)
     }
 
     /// What lists show as the type: the label, or the purpose where there is none.

@@ -17,6 +17,8 @@ mod faults;
 mod ledger;
 /// What is told to whoever asks for what cannot be.
 mod mistakes;
+/// Changes that are thought through before they are made.
+mod plans;
 /// Several processes, and one that is killed.
 mod processes;
 /// Events, counts, times of use, budgets.

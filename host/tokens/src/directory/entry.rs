@@ -98,7 +98,7 @@ impl<P> Entry<P> {
     /// [`StoreError::Invalid`] where the store holds something that is no profile: deny with 503.
     pub fn profile(&self) -> Result<Profile, StoreError> {
         let grant: Grant = serde_json::from_str(&self.grant).map_err(StoreError::invalid)?;
-        Ok(grant.profile(&self.token_id, &self.name, self.state))
+        Ok(grant.profile(&self.token_id, &self.name, &self.allowances, self.state))
     }
 
     /// What a host prepared for this entry, prepared now where it was not before. What fails is tried again at the

@@ -79,7 +79,7 @@ impl Rules {
         }
         match &self.profile_check {
             Some(check) => {
-                let profile = grant.profile(&token.id, &token.name, state(false, false, None));
+                let profile = grant.profile(&token.id, &token.name, &token.allowances, state(false, false, None));
                 check(&profile).map_err(TokenError::Profile)
             }
             None => Ok(()),

@@ -3,6 +3,7 @@
 use cedargate::model::Timestamp;
 
 use super::mistake::TokenError;
+use super::plan::Draft;
 use super::{Tokens, check};
 use crate::period::Period;
 use crate::secret::{EnvSegment, Prefix, Secret, SecretHash};
@@ -68,8 +69,17 @@ impl Tokens {
     ///
     /// [`TokenError`], among others [`TokenError::NameInUse`].
     pub async fn create(&self, new: NewToken) -> Result<Created, TokenError> {
-        let secret = Secret::generate(&Prefix { label: new.label, env: new.env.clone() })?;
-        let token = self.add(new, "create", secret.hash(), secret.public_part().to_owned()).await?;
+        self.create_drafted(self.draft(new, self.now())?).await
+    }
+
+    /// Makes the token of a draft, at the time that it was drafted for.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], among others [`TokenError::NameInUse`].
+    pub async fn create_drafted(&self, draft: Draft) -> Result<Created, TokenError> {
+        let secret = Secret::generate(&Prefix { label: draft.token.label, env: draft.env.clone() })?;
+        let token = self.add(draft, "create", secret.hash(), secret.public_part().to_owned()).await?;
         Ok(Created { token, secret })
     }
 
@@ -83,37 +93,17 @@ impl Tokens {
             KnownSecret::Secret(secret) => (secret.hash(), secret.public_part().to_owned()),
             KnownSecret::Hash(hash) => (*hash, hash.public_part()),
         };
-        self.add(new, "import", hash, public_part).await
+        self.add(self.draft(new, self.now())?, "import", hash, public_part).await
     }
 
-    /// The token that a call of [`create`](Self::create) would make, to look at before. It has no secret, and
-    /// nothing is stored.
+    /// The token that would be made at this time: the very one that [`create_drafted`](Self::create_drafted) stores.
+    /// Nothing of it is criticised.
     ///
     /// # Errors
     ///
-    /// [`TokenError`] where it could not be made; a name in use is noticed only when it is.
-    pub fn draft(&self, new: NewToken) -> Result<Token, TokenError> {
-        self.assemble(new, self.now(), Vec::new())
-    }
-
-    async fn add(
-        &self,
-        new: NewToken,
-        action: &'static str,
-        hash: SecretHash,
-        public_part: String,
-    ) -> Result<Token, TokenError> {
-        let at = self.now();
-        let name = new.name.clone();
-        let secret = SecretVersion::first(hash, public_part, at);
-        let after = self.assemble(new, at, vec![secret])?;
-        let committed = self.commit(at, vec![Change { action, before: None, after }]).await;
-        let mut tokens = committed.map_err(|error| TokenError::of_store(error, &name))?;
-        tokens.pop().ok_or_else(|| crate::store::StoreError::Conflict.into())
-    }
-
-    fn assemble(&self, new: NewToken, at: Timestamp, secrets: Vec<SecretVersion>) -> Result<Token, TokenError> {
-        let NewToken { name, description, label, env: _, mut grant, expires_in, allowances } = new;
+    /// [`TokenError::Generate`] where the system gives no random numbers.
+    pub fn draft(&self, new: NewToken, at: Timestamp) -> Result<Draft, TokenError> {
+        let NewToken { name, description, label, env, mut grant, expires_in, allowances } = new;
         if let Some(period) = expires_in {
             grant.expires_at = Some(after(at, period));
         }
@@ -127,13 +117,37 @@ impl Tokens {
             created_at: at,
             disabled_at: None,
             revoked_at: None,
-            secrets,
+            secrets: Vec::new(),
             last_used_at: None,
             last_refused_at: None,
             revision: 0,
         };
-        self.rules.check(&token, None, at)?;
-        Ok(token)
+        Ok(Draft { at, token, env })
+    }
+
+    /// What is wrong with a draft, if anything is. A name in use is noticed only when the token is made.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`], as [`create_drafted`](Self::create_drafted) would give it.
+    pub fn check_draft(&self, draft: &Draft) -> Result<(), TokenError> {
+        self.rules.check(&draft.token, None, draft.at)
+    }
+
+    async fn add(
+        &self,
+        draft: Draft,
+        action: &'static str,
+        hash: SecretHash,
+        public_part: String,
+    ) -> Result<Token, TokenError> {
+        self.check_draft(&draft)?;
+        let Draft { at, token: mut after, env: _ } = draft;
+        after.secrets = vec![SecretVersion::first(hash, public_part, at)];
+        let name = after.name.clone();
+        let committed = self.commit(at, vec![Change { action, before: None, after }]).await;
+        let mut tokens = committed.map_err(|error| TokenError::of_store(error, &name))?;
+        tokens.pop().ok_or_else(|| crate::store::StoreError::Conflict.into())
     }
 }
 

@@ -6,6 +6,7 @@ use super::Tokens;
 use super::choose::Selector;
 use super::create::after;
 use super::mistake::TokenError;
+use super::plan::{Plan, Step};
 use crate::period::Period;
 use crate::token::{Allowance, Token};
 
@@ -112,19 +113,13 @@ impl Tokens {
     ///
     /// [`TokenError`], among others [`TokenError::Revoked`].
     pub async fn edit(&self, selector: &Selector, edit: &Edit) -> Result<Token, TokenError> {
-        let edited = self.change(selector, "edit", |before, at| {
-            if before.revoked_at.is_some() {
-                return Err(TokenError::Revoked(before.name.clone()));
-            }
-            let mut token = before.clone();
-            edit.clone().apply(&mut token, at);
-            if token == *before {
-                return Ok((None, ()));
-            }
-            self.rules.check(&token, Some(before), at)?;
-            Ok((Some(token), ()))
-        });
-        edited.await.map(|(token, ())| token)
+        self.change(selector, |before, at| self.plan_edit(before, edit, at)).await
+    }
+
+    /// What would come of a change at this time.
+    #[must_use]
+    pub fn plan_edit(&self, before: Token, edit: &Edit, at: Timestamp) -> Plan {
+        Plan::of_unrevoked(Step::Edit, at, before).changed(|token, at| edit.clone().apply(token, at))
     }
 
     /// Switches a token off until [`enable`](Self::enable). One that is off stays off.
@@ -133,7 +128,14 @@ impl Tokens {
     ///
     /// [`TokenError`], among others [`TokenError::Revoked`].
     pub async fn disable(&self, selector: &Selector) -> Result<Token, TokenError> {
-        self.switch(selector, "disable", |token, at| token.disabled_at = token.disabled_at.or(Some(at))).await
+        self.change(selector, |before, at| self.plan_disable(before, at)).await
+    }
+
+    /// What would come of switching a token off at this time.
+    #[must_use]
+    pub fn plan_disable(&self, before: Token, at: Timestamp) -> Plan {
+        Plan::of_unrevoked(Step::Disable, at, before)
+            .changed(|token, at| token.disabled_at = token.disabled_at.or(Some(at)))
     }
 
     /// Switches a token on again. One that is on stays on.
@@ -142,23 +144,12 @@ impl Tokens {
     ///
     /// [`TokenError`], among others [`TokenError::Revoked`].
     pub async fn enable(&self, selector: &Selector) -> Result<Token, TokenError> {
-        self.switch(selector, "enable", |token, _| token.disabled_at = None).await
+        self.change(selector, |before, at| self.plan_enable(before, at)).await
     }
 
-    async fn switch(
-        &self,
-        selector: &Selector,
-        action: &'static str,
-        switch: impl Fn(&mut Token, Timestamp),
-    ) -> Result<Token, TokenError> {
-        let switched = self.change(selector, action, |before, at| {
-            if before.revoked_at.is_some() {
-                return Err(TokenError::Revoked(before.name.clone()));
-            }
-            let mut token = before.clone();
-            switch(&mut token, at);
-            Ok(((token != *before).then_some(token), ()))
-        });
-        switched.await.map(|(token, ())| token)
+    /// What would come of switching a token on at this time.
+    #[must_use]
+    pub fn plan_enable(&self, before: Token, at: Timestamp) -> Plan {
+        Plan::of_unrevoked(Step::Enable, at, before).changed(|token, _| token.disabled_at = None)
     }
 }

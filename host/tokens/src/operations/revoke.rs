@@ -1,8 +1,11 @@
 //! The end of tokens and of secrets.
 
+use cedargate::model::Timestamp;
+
+use super::Tokens;
 use super::choose::{Selector, TokenFilter};
 use super::mistake::TokenError;
-use super::{TRIES, Tokens};
+use super::plan::{Flaw, Plan, Step, TRIES_MAX};
 use crate::store::{Change, StoreError};
 use crate::token::Token;
 
@@ -26,20 +29,23 @@ impl Tokens {
     ///
     /// [`TokenError`], among others [`TokenError::NoVersion`].
     pub async fn revoke(&self, selector: &Selector, version: Option<u32>) -> Result<Token, TokenError> {
-        let revoked = self.change(selector, "revoke", |before, at| {
-            let mut token = before.clone();
-            match version {
-                None => token.revoked_at = token.revoked_at.or(Some(at)),
-                Some(version) => {
-                    let found = token.secrets.iter_mut().find(|secret| secret.version == version);
-                    let no_version = || TokenError::NoVersion { name: before.name.clone(), version };
-                    let secret = found.ok_or_else(no_version)?;
+        self.change(selector, |before, at| self.plan_revoke(before, version, at)).await
+    }
+
+    /// What would come of ending a token, or one of its secrets, at this time.
+    #[must_use]
+    pub fn plan_revoke(&self, before: Token, version: Option<u32>, at: Timestamp) -> Plan {
+        let has = |version: &u32| before.secrets.iter().any(|secret| secret.version == *version);
+        let flaw = version.filter(|version| !has(version)).map(Flaw::NoVersion);
+        let ended = |token: &mut Token, at| match version {
+            None => token.revoked_at = token.revoked_at.or(Some(at)),
+            Some(version) => {
+                for secret in token.secrets.iter_mut().filter(|secret| secret.version == version) {
                     secret.revoked_at = secret.revoked_at.or(Some(at));
                 }
             }
-            Ok(((token != *before).then_some(token), ()))
-        });
-        revoked.await.map(|(token, ())| token)
+        };
+        Plan::new(Step::Revoke, at, before).changed(ended).flawed(flaw)
     }
 
     /// Ends many tokens, all or none, and returns those that were not revoked before. With `dry_run`, only says
@@ -64,7 +70,7 @@ impl Tokens {
             });
             match self.commit(at, changes.collect()).await {
                 // Somebody changed one of them at the same time: it is ended all the same.
-                Err(StoreError::Conflict) if tries < TRIES => tries += 1,
+                Err(StoreError::Conflict) if tries < TRIES_MAX => tries += 1,
                 revoked => return Ok(revoked?),
             }
         }

@@ -7,8 +7,10 @@ use super::check::check_text;
 use super::choose::Selector;
 use super::create::after;
 use super::mistake::TokenError;
+use super::plan::TRIES_MAX;
 use crate::period::Period;
 use crate::secret::{Prefix, Secret};
+use crate::store::StoreError;
 use crate::token::{SECRETS_LIVE_MAX, SecretVersion, Token};
 
 /// How long the old secret is accepted unless said otherwise.
@@ -76,20 +78,31 @@ impl Tokens {
     /// [`TokenError`], among others [`TokenError::TooManySecrets`]; of a repeated call [`TokenError::RotationKeyUsed`],
     /// [`TokenError::RotatedSecretUsed`] and [`TokenError::RotationUnderWay`].
     pub async fn rotate(&self, selector: &Selector, rotation: &Rotation) -> Result<Rotated, TokenError> {
+        let mut tries = 0;
+        loop {
+            let before = self.find(selector).await?;
+            match self.rotate_as_is(before, rotation, self.now()).await {
+                Err(TokenError::Store(StoreError::Conflict)) if tries < TRIES_MAX => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    /// Gives a token a new secret at this time if it is as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`rotate`](Self::rotate), and [`StoreError::Conflict`] where it is not any more: have it decided again.
+    pub async fn rotate_as_is(&self, before: Token, rotation: &Rotation, at: Timestamp) -> Result<Rotated, TokenError> {
         if rotation.grace > GRACE_MAX {
             return Err(TokenError::GraceTooLong { max: GRACE_MAX });
         }
         if let Some(key) = &rotation.idempotency_key {
             check_text("the idempotency key", key)?;
         }
-        let (token, made) = self
-            .change(selector, "rotate", |before, at| {
-                let mut token = before.clone();
-                let made = rotate(&mut token, rotation, at)?;
-                Ok((Some(token), made))
-            })
-            .await?;
-        let Made { secret, version, grace_until, replaced } = made;
+        let mut token = before.clone();
+        let Made { secret, version, grace_until, replaced } = rotate(&mut token, rotation, at)?;
+        let token = self.replace("rotate", before, token, at).await?;
         Ok(Rotated { token, secret, version, grace_until, replaced })
     }
 }

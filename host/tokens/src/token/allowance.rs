@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cedargate::model::Timestamp;
+use cedargate::model::{Budget, Timestamp};
 use chrono::{DateTime, Datelike, Days, Months, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -157,6 +157,13 @@ impl Allowance {
             Window::Day | Window::Week | Window::Month | Window::Ever => AllowanceKind::Budget,
         }
     }
+}
+
+/// Allowances as decisions are made from them: by the names of their units and windows. Absent where there are none, as
+/// a token without any may spend what it likes.
+pub(crate) fn budgets(allowances: &[Allowance]) -> Option<Vec<Budget>> {
+    let budget = |one: &Allowance| Budget::new(one.unit.name(), one.window.name(), one.limit);
+    (!allowances.is_empty()).then(|| allowances.iter().map(budget).collect())
 }
 
 /// The text is not an allowance.

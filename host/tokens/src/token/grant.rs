@@ -3,6 +3,7 @@
 use cedargate::model::{Attributes, Bindings, Profile, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::allowance::{Allowance, budgets};
 use super::status::SecretState;
 
 /// What a token may do. Together with an id, a name and the state of a secret it is a [`Profile`].
@@ -54,7 +55,7 @@ impl Grant {
         }
     }
 
-    pub(crate) fn profile(&self, id: &str, name: &str, state: SecretState) -> Profile {
+    pub(crate) fn profile(&self, id: &str, name: &str, allowances: &[Allowance], state: SecretState) -> Profile {
         let Self { purpose, principal_type, org_id, team_id, not_before, expires_at, bindings, attributes } = self;
         let mut profile = Profile::new(id, purpose, principal_type, state.status.name());
         profile.name = Some(name.to_owned());
@@ -64,6 +65,7 @@ impl Grant {
         profile.expires_at = *expires_at;
         profile.grace_until = state.grace_until;
         profile.bindings.clone_from(bindings);
+        profile.budgets = budgets(allowances);
         profile.attributes.clone_from(attributes);
         profile
     }
