@@ -19,6 +19,7 @@ use cedargate_tokens::{Allowance, Period, Retention};
 use http::Uri;
 use ipnet::IpNet;
 
+pub(crate) use ids::is_name;
 pub use key::{KeptKey, ProviderKey};
 pub use limits::{Limits, Timeouts};
 pub use problem::{ConfigError, Problem, Problems};
@@ -56,6 +57,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Where tokens are made and changed over HTTP; `None` where they are not.
     pub control: Option<SocketAddr>,
+    /// Proxies before the control plane whose `x-forwarded-for` is believed.
+    pub control_proxies: Vec<IpNet>,
     /// The longest life of a token that is made or changed.
     pub token_life_max: Option<Period>,
     /// Which events are kept.
@@ -238,6 +241,7 @@ impl Default for Config {
             listeners: vec![Listener::at(DEFAULT_LISTEN)],
             admin: Some(DEFAULT_ADMIN),
             control: None,
+            control_proxies: Vec::new(),
             token_life_max: None,
             events: Retention::default(),
             providers: BTreeMap::from([(ECHO.to_owned(), Provider::echo())]),

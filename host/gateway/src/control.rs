@@ -1,10 +1,16 @@
 //! The control plane: tokens over HTTP, on a listener of its own.
 //!
-//! Whoever asks is a principal like any other, and the component decides the actions `tokens.*`; what is to be granted
-//! is a fact of the decision. The paths are those of the product's pages.
+//! Whoever asks is a principal like any other, and the component decides the actions `tokens.*`. The token as it is and
+//! as it would be stored are facts of the decision, and what is decided about is what is stored: where somebody else
+//! was faster, it is planned and decided again. What is wrong with a request is said to those alone who may do what it
+//! asks for. The paths are those of the product's pages.
 
 mod answer;
 mod ask;
+mod body;
+mod decide;
+mod list;
+mod plan;
 mod route;
 mod view;
 
@@ -12,21 +18,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cedargate::model::Request as Facts;
-use cedargate_http::reply::{self, Caller, Refusal, Rejection, RequestId, Unavailable};
-use cedargate_tokens::{Actor, Event, Rules, Selector, TokenError, Tokens, Verdict};
+use cedargate::model::{Request as Facts, Timestamp};
+use cedargate_http::reply::{self, Caller, Refusal, RequestId, Unavailable};
+use cedargate_tokens::{Actor, Rules, StoreError, TRIES_MAX, TokenError, Tokens};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::body::ReplyBody;
 use crate::gateway::Gateway;
-use crate::identify::Who;
+use crate::identify::{Identity, Who};
 use crate::live::Live;
 use crate::receive::receive;
-use crate::story::tell_decision;
 use answer::{Answer, Failure};
-use ask::{Asked, Created, Rotated};
+use ask::{Asked, Deed};
+use decide::{Call, Ruled};
+use plan::{Done, Planned};
 use route::Operation;
 
 /// Bytes of a request: lists of models and networks fit.
@@ -34,9 +41,6 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// How long the body of a request may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Tokens that one list holds at most.
-const LIST_MAX: usize = 10_000;
 
 impl Gateway {
     /// Answers a request of the control plane.
@@ -66,22 +70,64 @@ impl Gateway {
             return Err(Refusal::TokenUnknown.into());
         }
         let operation = Operation::of(&parts.method, parts.uri.path())?;
-        let received = receive(body, BODY_BYTES_MAX, BODY_PATIENCE, &self.room).await?;
+        let client_ip = live.control_trusted.client_ip(peer, &parts.headers)?;
+        let received = receive(body, BODY_BYTES_MAX, BODY_PATIENCE, &self.room).await;
+        let body = match &received {
+            Ok(received) => Ok(&*received.bytes),
+            Err(Refusal::BodyTooLarge) => Err(Failure::from(Refusal::BodyTooLarge)),
+            Err(refusal) => return Err(refusal.clone().into()),
+        };
+        let Asked { deed, mistake } = Asked::read(operation, parts.uri.query(), body);
         let tokens = self.tokens.acting_as(actor(&identity.who)?).under(self.rules(&live));
-        let asked = Asked::read(operation, parts.uri.query(), &received.bytes, &tokens).await?;
-        self.identify_again(&mut identity)?;
-        let mut facts = Facts::new(asked.action());
-        facts.gateway_id = Some(live.config.gateway_id.clone());
+        let mut facts = Facts::new(deed.action());
         facts.org_id.clone_from(&live.config.org_id);
-        facts.client_ip = Some(peer.to_canonical().to_string());
-        facts.target = asked.target();
-        let decided = self.decide_control(&identity.who, &facts, caller, started);
-        decided.map_err(Failure::Rejected)?;
-        if matches!(&asked, Asked::Rotate(_, rotation) if rotation.idempotency_key.is_some()) {
+        facts.client_ip = Some(client_ip.to_string());
+        let call = Call { caller, started, facts };
+        if let Deed::List(listing) = &deed {
+            self.identify_again(&mut identity)?;
+            let at = tokens.now();
+            self.decide_action(&identity.who, &call, at)?;
+            return match mistake {
+                Some(mistake) => Err(mistake),
+                None => self.list(&identity.who, &call, &tokens, listing, at).await,
+            };
+        }
+        self.change(identity, &call, &tokens, &deed, mistake).await
+    }
+
+    /// Plans what is asked for, has it decided, and does that very thing. Where the token was changed meanwhile, it is
+    /// another thing.
+    async fn change(
+        &self,
+        mut identity: Identity,
+        call: &Call<'_>,
+        tokens: &Tokens,
+        deed: &Deed,
+        mut mistake: Option<Failure>,
+    ) -> Result<Answer, Failure> {
+        if deed.may_repeat() {
             // Whether the secret of an earlier call was used here a moment ago may not be written yet.
             self.recorder.flush().await.map_err(TokenError::from)?;
         }
-        perform(&tokens, asked).await
+        let mut tries = 0;
+        loop {
+            let at = tokens.now();
+            let planned = Planned::of(deed, tokens, at).await?.ok_or(Refusal::RouteUnknown)?;
+            self.identify_again(&mut identity)?;
+            let ruled = self.decide_plan(&identity.who, call, &planned, at)?;
+            if let Some(mistake) = mistake.take() {
+                return Err(mistake);
+            }
+            if let Ruled::Unreadable(rejection) = ruled {
+                planned.check(tokens)?;
+                return Err(Failure::Rejected(rejection));
+            }
+            match planned.carry_out(tokens).await {
+                Ok(done) => return Ok(answer(&done, at)),
+                Err(TokenError::Store(StoreError::Conflict)) if tries < TRIES_MAX => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// What tokens must be like here.
@@ -96,21 +142,6 @@ impl Gateway {
             })),
         }
     }
-
-    /// Asks the component, and tells what it said.
-    fn decide_control(&self, who: &Who, facts: &Facts, caller: &Caller, started: Instant) -> Result<(), Rejection> {
-        let at = self.clock.now();
-        let decision = self.pdp.decide(&who.prepared.principal, facts, at);
-        let verdict = if decision.is_allow() { Verdict::Allow } else { Verdict::Deny };
-        let mut event = Event::new(caller.request_id().as_str(), at, facts.action.as_str(), verdict);
-        who.prepared.sign(&mut event);
-        event.status = decision.status();
-        event.code = decision.code().map(Into::into);
-        tell_decision(&mut event, &decision);
-        event.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.recorder.record(event);
-        decision.into_result().map(|_permit| ()).map_err(Rejection::from)
-    }
 }
 
 /// In whose name the audit log keeps a change.
@@ -121,29 +152,11 @@ fn actor(who: &Who) -> Result<Actor, Refusal> {
     })
 }
 
-/// Does what was admitted.
-async fn perform(tokens: &Tokens, asked: Asked) -> Result<Answer, Failure> {
-    let by_id = Selector::Id;
-    let now = tokens.now();
-    let answer = match asked {
-        Asked::List(filter) => view::list(&tokens.matching(&filter, LIST_MAX).await?, now),
-        Asked::Inspect(id) => view::token(&tokens.find(&by_id(id)).await?, now),
-        Asked::Create(new) => {
-            let created = tokens.create(*new).await?;
-            let shown = Created { token: created.token, secret: created.secret };
-            return Ok(Answer::new(StatusCode::CREATED, view::created(&shown, now)));
-        }
-        Asked::Edit(id, edit, _) => view::token(&tokens.edit(&by_id(id), &edit).await?, now),
-        Asked::Rotate(id, rotation) => {
-            let rotated = tokens.rotate(&by_id(id), &rotation).await?;
-            view::rotated(
-                &Rotated { token: rotated.token, secret: rotated.secret, grace_until: rotated.grace_until },
-                now,
-            )
-        }
-        Asked::Revoke(id, version) => view::token(&tokens.revoke(&by_id(id), version).await?, now),
-        Asked::Disable(id, _) => view::token(&tokens.disable(&by_id(id)).await?, now),
-        Asked::Enable(id, _) => view::token(&tokens.enable(&by_id(id)).await?, now),
-    };
-    Ok(Answer::new(StatusCode::OK, answer))
+/// What is said of what was done.
+fn answer(done: &Done, at: Timestamp) -> Answer {
+    match done {
+        Done::Created(created) => Answer::new(StatusCode::CREATED, view::created(created, at)),
+        Done::Rotated(rotated) => Answer::new(StatusCode::OK, view::rotated(rotated, at)),
+        Done::Shown(token) => Answer::new(StatusCode::OK, view::token(token, at)),
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Gateway {
     pub(crate) recording: Option<Recording>,
     pub(crate) shadow: ArcSwapOption<Candidates>,
     pub(crate) metrics: Metrics,
+    /// The policy set under which lists of tokens were last told to be costly.
+    pub(crate) costly_lists: ArcSwapOption<String>,
     /// Room for large bodies, in KiB.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) stage: watch::Sender<Stage>,

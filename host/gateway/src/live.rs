@@ -44,6 +44,8 @@ pub(crate) struct Live {
     models: HashMap<String, HashMap<String, Model>>,
     /// The gateway's own keys at providers, by their ids.
     pub(crate) keys: BTreeMap<String, ProviderKey>,
+    /// Proxies that are believed before the control plane.
+    pub(crate) control_trusted: TrustedProxies,
     places: Vec<Place>,
 }
 
@@ -88,6 +90,7 @@ impl Live {
             bindable: Arc::new(policies::catalogue(&config, bundle)),
             models,
             keys,
+            control_trusted: TrustedProxies::new(config.control_proxies.iter().copied()),
             places: listeners.iter().map(|listener| Place::new(&config, listener)).collect(),
             config,
         })

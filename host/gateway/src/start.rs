@@ -159,6 +159,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         recording,
         shadow: ArcSwapOption::empty(),
         metrics: Metrics::default(),
+        costly_lists: ArcSwapOption::empty(),
         stage: watch::Sender::new(Stage::Serving),
         #[cfg(feature = "bench-open")]
         open,

@@ -255,6 +255,38 @@ fn of_eight_rotations_at_once_one_prints_a_key_that_lives() {
 }
 
 #[test]
+fn what_a_machine_may_do_with_tokens_is_asked_about_one_like_it() {
+    let desk = Desk::new();
+    let created = desk.kt(&[
+        "tokens",
+        "create",
+        "--purpose",
+        "integration",
+        "--name",
+        "ci",
+        "--scopes",
+        "tokens.*",
+        "--team",
+        "red",
+        "--expires-in",
+        "30d",
+        "--budget",
+        "60requests/minute",
+        "--networks",
+        "10.0.0.0/8",
+    ]);
+    let actions = ["tokens.create", "tokens.list", "tokens.inspect", "tokens.edit", "tokens.rotate", "tokens.revoke"];
+    let told = String::from_utf8(created.stderr).unwrap();
+    let may = told.lines().find(|line| line.starts_with("may: ")).unwrap();
+    let can = desk.data(&["tokens", "inspect", "--name", "ci", "--can"]);
+    for action in actions {
+        assert!(may.contains(action), "{action}: {told}");
+        let line = can.lines().find(|line| line.starts_with(action)).unwrap();
+        assert!(line.ends_with("allow"), "{line}");
+    }
+}
+
+#[test]
 fn a_token_is_changed_and_ended() {
     let desk = Desk::new();
     for name in ["app", "ci-1", "ci-2", "dev-prototyping"] {

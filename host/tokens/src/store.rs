@@ -51,6 +51,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Tokens in the order in which they were made, at most `limit` after the place `after`.
     fn tokens(&self, after: i64, limit: u32) -> Work<'_, TokenPage>;
 
+    /// The place of the token with this id, to go on after.
+    fn token_place<'a>(&'a self, id: &'a str) -> Work<'a, Option<i64>>;
+
     /// Entries of the audit log after a number, oldest first, at most `limit`.
     fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>>;
 

@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use cedargate_tokens::Period;
+use ipnet::IpNet;
 
 use super::ids::is_name;
 use super::problem::{ConfigError, Finder};
-use super::raw::{RawAdmin, RawConfig, Text};
+use super::raw::{RawAdmin, RawConfig, RawControl, Text};
 use super::{Config, DEFAULT_ADMIN, DEFAULT_GATEWAY_ID};
 
 /// Reads and checks a text.
@@ -60,7 +61,7 @@ impl Checker<'_, '_> {
         let gateway_id = gateway_id.and_then(|id| self.name(&id)).unwrap_or_else(|| DEFAULT_GATEWAY_ID.to_owned());
         let org_id = org_id.and_then(|id| self.name(&id));
         let admin = self.admin(admin);
-        let control = control.and_then(|control| self.address(&control.address));
+        let (control, control_proxies) = self.control(control);
         let token_life_max = tokens.expires_in_max.and_then(|period| self.period(&period));
         let events = self.events(&events);
         let listeners =
@@ -84,6 +85,7 @@ impl Checker<'_, '_> {
             listeners,
             admin,
             control,
+            control_proxies,
             token_life_max,
             events,
             providers,
@@ -117,6 +119,11 @@ impl Checker<'_, '_> {
         let Some(RawAdmin { address, enabled }) = raw else { return Some(DEFAULT_ADMIN) };
         let address = address.map_or(Some(DEFAULT_ADMIN), |text| self.address(&text));
         if enabled == Some(false) { None } else { address }
+    }
+
+    fn control(&mut self, raw: Option<RawControl>) -> (Option<SocketAddr>, Vec<IpNet>) {
+        let Some(RawControl { address, trusted_proxies }) = raw else { return (None, Vec::new()) };
+        (self.address(&address), trusted_proxies.iter().filter_map(|network| self.network(network)).collect())
     }
 
     fn period(&mut self, text: &Text) -> Option<Period> {

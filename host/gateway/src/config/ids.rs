@@ -8,7 +8,7 @@ pub(super) fn is_model(name: &str) -> bool {
 }
 
 /// Whether a team, a group, a gateway or an organization may have this name.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= ID_BYTES_MAX && name.trim() == name && !name.chars().any(char::is_control)
 }
 

@@ -71,6 +71,8 @@ pub(super) struct RawAdmin {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawControl {
     pub(super) address: Text,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Text>,
 }
 
 #[derive(Default, Deserialize)]

@@ -64,6 +64,12 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         let (status, code) = match &error {

@@ -1,70 +1,42 @@
-//! What a request of the control plane asks for, read from its JSON.
+//! What a request of the control plane asks for, read from its query and its JSON.
 
-use cedargate::model::{Target, Timestamp};
-use cedargate_tokens::{
-    Allowance, Edit, EnvSegment, Grant, Label, NewToken, Period, Rotation, Secret, Selector, Token, TokenError,
-    TokenFilter, Tokens, Update,
-};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use cedargate_tokens::{Allowance, Edit, EnvSegment, Grant, Label, NewToken, Period, Rotation, TokenFilter};
 
 use super::answer::Failure;
+use super::body::Said;
 use super::route::Operation;
 
-/// What is asked for. A filter, a token or a change was read, and nothing was done.
-pub(super) enum Asked {
-    List(TokenFilter),
+/// What is asked for, as far as it could be read, and what could not.
+pub(super) struct Asked {
+    pub(super) deed: Deed,
+    /// Answered only to who may do it.
+    pub(super) mistake: Option<Failure>,
+}
+
+/// What is asked for.
+pub(super) enum Deed {
+    List(Listing),
     Create(Box<NewToken>),
     Inspect(String),
-    /// The token's id, the change, and what the token would be.
-    Edit(String, Box<Edit>, Box<Target>),
+    Edit(String, Box<Edit>),
     Rotate(String, Rotation),
     Revoke(String, Option<u32>),
-    Disable(String, Box<Target>),
-    Enable(String, Box<Target>),
+    Disable(String),
+    Enable(String),
 }
 
-/// A new token and its secret.
-pub(super) struct Created {
-    pub(super) token: Token,
-    pub(super) secret: Secret,
+/// Which tokens are listed.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub(super) filter: TokenFilter,
+    /// The id of the token after which the list goes on.
+    pub(super) after: Option<String>,
 }
 
-/// A token and its new secret.
-pub(super) struct Rotated {
-    pub(super) token: Token,
-    pub(super) secret: Secret,
-    pub(super) grace_until: Option<Timestamp>,
-}
-
-impl Asked {
-    /// Reads a request. An edit looks at the token that it changes, since what comes of it is a fact of the decision.
-    pub(super) async fn read(
-        operation: Operation,
-        query: Option<&str>,
-        body: &[u8],
-        tokens: &Tokens,
-    ) -> Result<Self, Failure> {
-        Ok(match operation {
-            Operation::List => Self::List(filter(query.unwrap_or_default())?),
-            Operation::Inspect(id) => Self::Inspect(id),
-            Operation::Create => Self::Create(Box::new(json::<Create>(body)?.into_token()?)),
-            Operation::Edit(id) => {
-                let edit = json::<Change>(body)?.into_edit()?;
-                let target = target(tokens, &id, &edit).await?;
-                Self::Edit(id, Box::new(edit), target)
-            }
-            Operation::Rotate(id) => Self::Rotate(id, optional::<Rotate>(body)?.into_rotation()?),
-            Operation::Revoke(id) => Self::Revoke(id, optional::<Revoke>(body)?.version),
-            Operation::Disable(id) => {
-                let target = target(tokens, &id, &Edit::default()).await?;
-                Self::Disable(id, target)
-            }
-            Operation::Enable(id) => {
-                let target = target(tokens, &id, &Edit::default()).await?;
-                Self::Enable(id, target)
-            }
-        })
+impl Deed {
+    /// Whether it may be a call that is sent again.
+    pub(super) fn may_repeat(&self) -> bool {
+        matches!(self, Self::Rotate(_, rotation) if rotation.idempotency_key.is_some())
     }
 
     /// The action that policies know.
@@ -73,249 +45,135 @@ impl Asked {
             Self::List(_) => "tokens.list",
             Self::Create(_) => "tokens.create",
             Self::Inspect(_) => "tokens.inspect",
-            Self::Edit(..) | Self::Disable(..) | Self::Enable(..) => "tokens.edit",
+            Self::Edit(..) | Self::Disable(_) | Self::Enable(_) => "tokens.edit",
             Self::Rotate(..) => "tokens.rotate",
             Self::Revoke(..) => "tokens.revoke",
         }
     }
 
-    /// What would be granted.
-    pub(super) fn target(&self) -> Option<Target> {
+    /// The token that is meant.
+    pub(super) fn token_id(&self) -> Option<&str> {
         match self {
-            Self::Create(new) => Some(granted(None, &new.name, &new.grant)),
-            Self::Edit(_, _, target) | Self::Disable(_, target) | Self::Enable(_, target) => Some((**target).clone()),
-            Self::List(_) | Self::Inspect(_) | Self::Rotate(..) | Self::Revoke(..) => None,
+            Self::List(_) | Self::Create(_) => None,
+            Self::Inspect(id)
+            | Self::Edit(id, _)
+            | Self::Rotate(id, _)
+            | Self::Revoke(id, _)
+            | Self::Disable(id)
+            | Self::Enable(id) => Some(id),
         }
     }
 }
 
-fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body)
-        .map_err(|error| Failure::unreadable(&format!("the body is not what it must be: {error}")))
+impl Asked {
+    /// Reads a request. `body` is why there is none, where it could not be received.
+    pub(super) fn read(operation: Operation, query: Option<&str>, body: Result<&[u8], Failure>) -> Self {
+        let must = |body: Result<_, _>| body.map_or_else(|mistake| Said::nothing(Some(mistake)), Said::read);
+        let may = |body: Result<_, _>| body.map_or_else(|mistake| Said::nothing(Some(mistake)), Said::read_if_there);
+        match operation {
+            Operation::List => listing(query.unwrap_or_default()),
+            Operation::Inspect(id) => Self { deed: Deed::Inspect(id), mistake: None },
+            Operation::Create => create(must(body)),
+            Operation::Edit(id) => edit(id, must(body)),
+            Operation::Rotate(id) => rotate(id, may(body)),
+            Operation::Revoke(id) => {
+                let mut said = may(body);
+                let version = said.value("version");
+                Self { deed: Deed::Revoke(id, version), mistake: said.mistake() }
+            }
+            Operation::Disable(id) => Self { deed: Deed::Disable(id), mistake: None },
+            Operation::Enable(id) => Self { deed: Deed::Enable(id), mistake: None },
+        }
+    }
 }
 
-fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Failure> {
-    if body.is_empty() { Ok(T::default()) } else { json(body) }
-}
-
-/// Conditions in a query: `type=gateway&status=active`.
-fn filter(query: &str) -> Result<TokenFilter, Failure> {
-    let mut filter = TokenFilter::default();
+/// Conditions in a query, and the place to go on after: `type=gateway&status=active&after=tok_...`.
+fn listing(query: &str) -> Asked {
+    let mut listing = Listing::default();
+    let mut mistake = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        if pair.contains(['%', '+']) {
-            return Err(Failure::unreadable("the query holds an encoding: filter by plain words"));
+        let wrong = match pair.strip_prefix("after=") {
+            _ if pair.contains(['%', '+']) => Some("the query holds an encoding: filter by plain words".to_owned()),
+            Some(id) if listing.after.is_none() => {
+                listing.after = Some(id.to_owned());
+                None
+            }
+            Some(_) => Some("`after` stands twice".to_owned()),
+            None => listing.filter.add(pair).err().map(|error| error.to_string()),
+        };
+        if let Some(wrong) = wrong {
+            mistake.get_or_insert_with(|| Failure::unreadable(&wrong));
         }
-        filter.add(pair).map_err(|error| Failure::unreadable(&error.to_string()))?;
     }
-    Ok(filter)
+    Asked { deed: Deed::List(listing), mistake }
 }
 
 /// A token to be made.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Create {
-    name: String,
-    description: Option<String>,
-    token_type: Option<String>,
-    purpose: Option<String>,
-    env: Option<String>,
-    expires_at: Option<Timestamp>,
-    expires_in: Option<String>,
-    not_before: Option<Timestamp>,
-    team_id: Option<String>,
-    org_id: Option<String>,
-    gateway_id: Option<String>,
-    consumer_group: Option<String>,
-    allowed_providers: Option<Vec<String>>,
-    allowed_models: Option<Vec<String>>,
-    scopes: Option<Vec<String>>,
-    networks: Option<Vec<String>>,
-    #[serde(default)]
-    budgets: Vec<Allowance>,
-}
-
-impl Create {
-    fn into_token(self) -> Result<NewToken, Failure> {
-        let wrong = |error: &dyn std::fmt::Display| Failure::unreadable(&error.to_string());
-        let label = self.token_type.as_deref().map(str::parse::<Label>).transpose().map_err(|error| wrong(&error))?;
-        let mut grant = profile(self.purpose.as_deref(), label, self.gateway_id.is_some())?;
-        grant.org_id = self.org_id;
-        grant.team_id = self.team_id;
-        grant.not_before = self.not_before;
-        grant.expires_at = self.expires_at;
-        grant.bindings.gateway_id = self.gateway_id;
-        grant.bindings.consumer_group = self.consumer_group;
-        grant.bindings.providers = self.allowed_providers;
-        grant.bindings.models = self.allowed_models;
-        grant.bindings.scopes = self.scopes;
-        grant.bindings.networks = self.networks;
-        let mut new = NewToken::new(self.name, grant);
-        new.description = self.description;
-        new.label = label;
-        new.allowances = self.budgets;
-        new.expires_in =
-            self.expires_in.map(|text| text.parse::<Period>()).transpose().map_err(|error| wrong(&error))?;
-        if let Some(env) = self.env {
-            new.env = env.parse::<EnvSegment>().map_err(|error| wrong(&error))?;
-        }
-        Ok(new)
+fn create(mut said: Said<'_>) -> Asked {
+    let name = said.text("name");
+    if name.is_none() {
+        said.mistaken("`name` is missing");
     }
+    let label = said.parsed::<Label>("token_type");
+    let gateway_id = said.id("gateway_id");
+    let mut grant = profile(said.text("purpose"), label, gateway_id.is_some());
+    grant.org_id = said.id("org_id");
+    grant.team_id = said.id("team_id");
+    grant.not_before = said.value("not_before");
+    grant.expires_at = said.value("expires_at");
+    grant.bindings.gateway_id = gateway_id;
+    grant.bindings.consumer_group = said.id("consumer_group");
+    grant.bindings.providers = said.value("allowed_providers");
+    grant.bindings.models = said.value("allowed_models");
+    grant.bindings.scopes = said.value("scopes");
+    grant.bindings.networks = said.value("networks");
+    grant.attributes = said.value("attributes");
+    let mut new = NewToken::new(name.unwrap_or_default(), grant);
+    new.description = said.value("description");
+    new.label = label;
+    new.allowances = said.value::<Vec<Allowance>>("budgets").unwrap_or_default();
+    new.expires_in = said.parsed::<Period>("expires_in");
+    new.env = said.parsed::<EnvSegment>("env").unwrap_or_default();
+    Asked { deed: Deed::Create(Box::new(new)), mistake: said.mistake() }
 }
 
-/// The profile that a purpose or an older label stands for.
-fn profile(purpose: Option<&str>, label: Option<Label>, has_gateway: bool) -> Result<Grant, Failure> {
+/// The profile that a purpose or an older label stands for. Which purposes there are is looked at once it is decided
+/// whether they may be granted.
+fn profile(purpose: Option<String>, label: Option<Label>, has_gateway: bool) -> Grant {
     let purpose = match (purpose, label) {
         (Some(purpose), _) => purpose,
-        (None, Some(Label::Gateway)) if has_gateway => "gateway_runtime",
-        (None, _) => "general",
+        (None, Some(Label::Gateway)) if has_gateway => "gateway_runtime".to_owned(),
+        (None, _) => "general".to_owned(),
     };
-    match purpose {
-        "general" | "integration" => Ok(Grant::new(purpose, "api_token")),
-        "gateway_runtime" => Ok(Grant::new(purpose, "gateway_runtime")),
-        _ => Err(Failure::unreadable("`purpose` is `general`, `gateway_runtime` or `integration`")),
-    }
+    let principal_type = if purpose == "gateway_runtime" { "gateway_runtime" } else { "api_token" };
+    Grant::new(purpose, principal_type)
 }
 
 /// Changes of a token: what is absent stays, and `null` takes a value away.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(Default)]
-struct Change {
-    #[serde(deserialize_with = "said")]
-    description: Option<Option<String>>,
-    #[serde(deserialize_with = "said")]
-    not_before: Option<Option<Timestamp>>,
-    #[serde(deserialize_with = "said")]
-    expires_at: Option<Option<Timestamp>>,
-    expires_in: Option<String>,
-    #[serde(deserialize_with = "said")]
-    team_id: Option<Option<String>>,
-    #[serde(deserialize_with = "said")]
-    gateway_id: Option<Option<String>>,
-    #[serde(deserialize_with = "said")]
-    consumer_group: Option<Option<String>>,
-    #[serde(deserialize_with = "said")]
-    allowed_providers: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "said")]
-    allowed_models: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "said")]
-    scopes: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "said")]
-    networks: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "said")]
-    budgets: Option<Option<Vec<Allowance>>>,
-}
-
-/// A field that is there, `null` or not.
-fn said<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-fn update<T>(said: Option<Option<T>>) -> Update<T> {
-    match said {
-        None => Update::Keep,
-        Some(None) => Update::Clear,
-        Some(Some(value)) => Update::To(value),
-    }
-}
-
-impl Change {
-    fn into_edit(self) -> Result<Edit, Failure> {
-        let period = self.expires_in.map(|text| text.parse::<Period>()).transpose();
-        Ok(Edit {
-            description: update(self.description),
-            not_before: update(self.not_before),
-            expires_at: update(self.expires_at),
-            expires_in: period.map_err(|error| Failure::unreadable(&error.to_string()))?,
-            team_id: update(self.team_id),
-            gateway_id: update(self.gateway_id),
-            consumer_group: update(self.consumer_group),
-            providers: update(self.allowed_providers),
-            models: update(self.allowed_models),
-            scopes: update(self.scopes),
-            networks: update(self.networks),
-            allowances: update(self.budgets),
-        })
-    }
-}
-
-/// What a token would be after a change. Of one that is not there, only the id is known: who may not change tokens
-/// hears that, and only who may hears that it is not there.
-async fn target(tokens: &Tokens, id: &str, edit: &Edit) -> Result<Box<Target>, Failure> {
-    match tokens.find(&Selector::Id(id.to_owned())).await {
-        Ok(before) => Ok(Box::new(target_of(&before, edit, tokens.now()))),
-        Err(TokenError::NotFound(_)) => {
-            let mut target = Target::default();
-            target.id = Some(id.to_owned());
-            Ok(Box::new(target))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What a token would be after a change: the whole of it, so that whoever edits may give no more than he has.
-fn target_of(before: &Token, edit: &Edit, now: Timestamp) -> Target {
-    fn after<T: Clone>(value: &mut Option<T>, update: &Update<T>) {
-        match update {
-            Update::Keep => {}
-            Update::Clear => *value = None,
-            Update::To(new) => *value = Some(new.clone()),
-        }
-    }
-    let mut grant = before.grant.clone();
-    after(&mut grant.not_before, &edit.not_before);
-    after(&mut grant.expires_at, &edit.expires_at);
-    if let Some(period) = edit.expires_in {
-        let millis = i64::try_from(period.duration().as_millis()).unwrap_or(i64::MAX);
-        grant.expires_at = Some(Timestamp::from_millis(now.as_millis().saturating_add(millis)));
-    }
-    after(&mut grant.team_id, &edit.team_id);
-    after(&mut grant.bindings.gateway_id, &edit.gateway_id);
-    after(&mut grant.bindings.consumer_group, &edit.consumer_group);
-    after(&mut grant.bindings.providers, &edit.providers);
-    after(&mut grant.bindings.models, &edit.models);
-    after(&mut grant.bindings.scopes, &edit.scopes);
-    after(&mut grant.bindings.networks, &edit.networks);
-    granted(Some(&before.id), &before.name, &grant)
-}
-
-fn granted(id: Option<&str>, name: &str, grant: &Grant) -> Target {
-    let mut target = Target::default();
-    target.id = id.map(str::to_owned);
-    target.name = Some(name.to_owned());
-    target.purpose = Some(grant.purpose.clone());
-    target.principal_type = Some(grant.principal_type.clone());
-    target.org_id.clone_from(&grant.org_id);
-    target.team_id.clone_from(&grant.team_id);
-    target.bindings = Some(grant.bindings.clone());
-    target.not_before = grant.not_before;
-    target.expires_at = grant.expires_at;
-    target
+fn edit(id: String, mut said: Said<'_>) -> Asked {
+    let edit = Edit {
+        description: said.update("description"),
+        not_before: said.update("not_before"),
+        expires_at: said.update("expires_at"),
+        expires_in: said.parsed::<Period>("expires_in"),
+        team_id: said.id_update("team_id"),
+        gateway_id: said.id_update("gateway_id"),
+        consumer_group: said.id_update("consumer_group"),
+        providers: said.update("allowed_providers"),
+        models: said.update("allowed_models"),
+        scopes: said.update("scopes"),
+        networks: said.update("networks"),
+        allowances: said.update("budgets"),
+        attributes: said.update("attributes"),
+    };
+    Asked { deed: Deed::Edit(id, Box::new(edit)), mistake: said.mistake() }
 }
 
 /// How to rotate.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Rotate {
-    grace: Option<String>,
-    idempotency_key: Option<String>,
-}
-
-impl Rotate {
-    fn into_rotation(self) -> Result<Rotation, Failure> {
-        let mut rotation = Rotation { idempotency_key: self.idempotency_key, ..Rotation::default() };
-        if let Some(grace) = self.grace {
-            rotation.grace = grace
-                .parse()
-                .map_err(|error: cedargate_tokens::PeriodError| Failure::unreadable(&error.to_string()))?;
-        }
-        Ok(rotation)
+fn rotate(id: String, mut said: Said<'_>) -> Asked {
+    let mut rotation = Rotation { idempotency_key: said.value("idempotency_key"), ..Rotation::default() };
+    if let Some(grace) = said.parsed("grace") {
+        rotation.grace = grace;
     }
-}
-
-/// Which secret to end; all where absent.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Revoke {
-    version: Option<u32>,
+    Asked { deed: Deed::Rotate(id, rotation), mistake: said.mistake() }
 }

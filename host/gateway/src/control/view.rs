@@ -1,14 +1,14 @@
 //! Tokens as the control plane shows them: everything but their secrets.
 
 use cedargate::model::Timestamp;
-use cedargate_tokens::{SecretVersion, Token};
+use cedargate_tokens::{Created, Rotated, SecretVersion, Token};
 use serde_json::{Map, Value, json};
 
-use super::ask::{Created, Rotated};
-
-/// A list.
-pub(super) fn list(tokens: &[Token], at: Timestamp) -> Value {
-    json!({"object": "list", "data": tokens.iter().map(|token| self::token(token, at)).collect::<Vec<_>>()})
+/// A list, or as much of it as one answer holds: more is had with `?after=` and the id of its last token.
+pub(super) fn list(tokens: &[Token], has_more: bool, at: Timestamp) -> Value {
+    let data: Vec<_> = tokens.iter().map(|token| self::token(token, at)).collect();
+    let last = tokens.last().map(|token| token.id.as_str());
+    json!({"object": "list", "data": data, "has_more": has_more, "last_id": last})
 }
 
 /// A new token, with its secret for the only time.
@@ -66,6 +66,7 @@ pub(super) fn token(token: &Token, at: Timestamp) -> Value {
     set("networks", bindings.networks.clone().map(Value::from));
     let budgets: Vec<String> = token.allowances.iter().map(ToString::to_string).collect();
     set("budgets", (!budgets.is_empty()).then(|| budgets.into()));
+    set("attributes", token.grant.attributes.as_ref().and_then(|attributes| serde_json::to_value(attributes).ok()));
     set("secrets", Some(token.secrets.iter().map(|version| secret(token, version, at)).collect()));
     Value::Object(fields)
 }

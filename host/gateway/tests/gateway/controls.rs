@@ -2,46 +2,13 @@
 
 use std::sync::Arc;
 
-use cedargate_tokens::Grant;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::client::{Client, Reply};
+use crate::plane::{CONTROL, Plane};
 use crate::provider::{self, Provider};
 use crate::world::World;
-
-const CONTROL: &str = "[control]\naddress = \"127.0.0.1:0\"\n[tokens]\nexpires_in_max = \"90d\"\n";
-
-struct Plane {
-    world: World,
-    client: Client,
-}
-
-impl Plane {
-    async fn new() -> Self {
-        let world = World::with(CONTROL).await;
-        let client = Client::new(world.running.control_address().unwrap());
-        Self { world, client }
-    }
-
-    async fn integration(&self, name: &str, scopes: &[&str], team: Option<&str>) -> String {
-        let token = self.world.token(name, |new| {
-            new.grant = Grant::new("integration", "api_token");
-            new.grant.bindings.scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
-            new.grant.team_id = team.map(str::to_owned);
-            new.expires_in = Some("30d".parse().unwrap());
-        });
-        token.await.secret.expose().to_owned()
-    }
-
-    async fn send(&self, method: Method, path: &str, secret: &str, body: &Value) -> Reply {
-        let bearer = format!("Bearer {secret}");
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.client.send(self.client.request(method, path, &headers, &body)).await
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_lives_its_whole_life_over_http() {
@@ -121,7 +88,7 @@ async fn mistakes_are_said_with_their_cure() {
         (json!({"name": "x"}), 400, "request_invalid"),
         (json!({"name": "x", "expires_in": "91d"}), 400, "request_invalid"),
         (json!({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 400, "request_invalid"),
-        (json!({"name": "x", "expires_in": "1d", "purpose": "gateway_runtime"}), 400, "request_invalid"),
+        (json!({"name": "x", "expires_in": "1d", "purpose": "gateway_runtime"}), 403, "target_not_allowed"),
         (json!({"name": "x", "expires_in": "1d", "allowed_providers": ["nobody"]}), 400, "request_invalid"),
         (json!({"name": "x", "expires_in": "1d", "allowed_model": ["gpt-4o"]}), 400, "request_invalid"),
         (json!([]), 400, "request_invalid"),
@@ -168,8 +135,7 @@ async fn a_key_whose_first_reply_has_not_ended_is_in_use() {
     })
     .await;
     let world = World::with(&format!("{CONTROL}{}", provider::tables(&provider))).await;
-    let client = Client::new(world.running.control_address().unwrap());
-    let plane = Plane { world, client };
+    let plane = Plane::of(world);
     let admin = plane.integration("ci", &["tokens.*"], None).await;
     let token = plane.world.token("app", |_| {}).await.token;
     let path = format!("/v1/tokens/{}/rotate", token.id);

@@ -1,7 +1,7 @@
 //! A store that can be put out of reach and back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
@@ -14,18 +14,24 @@ pub struct FailingStore {
     inner: SqliteStore,
     away: Arc<AtomicBool>,
     asked: Arc<AtomicU64>,
+    ahead: Arc<Mutex<Option<ChangeSet>>>,
 }
 
 impl FailingStore {
     /// A store, and the switch that puts it out of reach.
     pub fn new(inner: SqliteStore) -> (Self, Arc<AtomicBool>) {
         let away = Arc::new(AtomicBool::new(false));
-        (Self { inner, away: Arc::clone(&away), asked: Arc::default() }, away)
+        (Self { inner, away: Arc::clone(&away), asked: Arc::default(), ahead: Arc::default() }, away)
     }
 
     /// How often the store was asked for one secret.
     pub fn asked(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.asked)
+    }
+
+    /// What somebody else changes once, just before the next change.
+    pub fn ahead(&self) -> Arc<Mutex<Option<ChangeSet>>> {
+        Arc::clone(&self.ahead)
     }
 
     fn unless_away<'a, T: Send + 'a>(&'a self, work: Work<'a, T>) -> Work<'a, T> {
@@ -35,7 +41,13 @@ impl FailingStore {
 
 impl TokenStore for FailingStore {
     fn apply<'a>(&'a self, changes: &'a ChangeSet) -> Work<'a, Vec<i64>> {
-        self.unless_away(self.inner.apply(changes))
+        let ahead = self.ahead.lock().unwrap().take();
+        self.unless_away(Box::pin(async move {
+            if let Some(ahead) = ahead {
+                self.inner.apply(&ahead).await?;
+            }
+            self.inner.apply(changes).await
+        }))
     }
 
     fn token_by_id<'a>(&'a self, id: &'a str) -> Work<'a, Option<Token>> {
@@ -48,6 +60,10 @@ impl TokenStore for FailingStore {
 
     fn tokens(&self, after: i64, limit: u32) -> Work<'_, TokenPage> {
         self.unless_away(self.inner.tokens(after, limit))
+    }
+
+    fn token_place<'a>(&'a self, id: &'a str) -> Work<'a, Option<i64>> {
+        self.unless_away(self.inner.token_place(id))
     }
 
     fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>> {

@@ -1,7 +1,8 @@
 //! What a token may do, asked of the component.
 
-use cedargate::model::{Bindings, Profile, Request, Timestamp};
+use cedargate::model::{Bindings, Profile, Request, Target, Timestamp};
 use cedargate::{Decision, Pdp};
+use cedargate_tokens::Token;
 
 use super::models::{Known, models};
 
@@ -37,8 +38,15 @@ pub(crate) struct Ability {
     pub(crate) decision: Decision,
 }
 
-/// Asks about every action of the contract, with every model that the profile or its team is bound to.
-pub(crate) fn ask(pdp: &Pdp, known: &Known<'_>, profile: &Profile, at: Timestamp) -> anyhow::Result<Vec<Ability>> {
+/// Asks about every action of the contract, with every model that the profile or its team is bound to, and of tokens
+/// with another one that is like this.
+pub(crate) fn ask(
+    pdp: &Pdp,
+    known: &Known<'_>,
+    token: &Token,
+    profile: &Profile,
+    at: Timestamp,
+) -> anyhow::Result<Vec<Ability>> {
     let principal = pdp.principal(profile)?;
     let models = models(known, profile);
     let mut asked = Vec::new();
@@ -51,12 +59,35 @@ pub(crate) fn ask(pdp: &Pdp, known: &Known<'_>, profile: &Profile, at: Timestamp
         }
     }
     for action in WITHOUT_MODEL.into_iter().chain([CONFIG_WRITE]) {
-        asked.push((action, None, request(action, known, &profile.bindings)));
+        let mut request = request(action, known, &profile.bindings);
+        if of_tokens(action) {
+            request.gateway_id = None;
+        }
+        if matches!(action, "tokens.create" | "tokens.edit") {
+            request.target = Some(like(token));
+        }
+        if matches!(action, "tokens.edit" | "tokens.inspect" | "tokens.rotate" | "tokens.revoke") {
+            request.current = Some(like(token));
+        }
+        asked.push((action, None, request));
     }
     let requests: Vec<_> = asked.iter().map(|(_, _, request)| request.clone()).collect();
     let decisions = pdp.decide_many(&principal, &requests, at);
     let abilities = asked.into_iter().zip(decisions);
     Ok(abilities.map(|((action, model, _), decision)| Ability { action, model, decision }).collect())
+}
+
+/// For what is done with tokens, gateways are places of tokens and not where the request came through.
+fn of_tokens(action: &str) -> bool {
+    action.starts_with("tokens.")
+}
+
+/// Another token in the same place and with the same power, which is as much as most may see, change or grant. What
+/// only administrators set is left out.
+fn like(token: &Token) -> Target {
+    let mut like = token.facts();
+    (like.id, like.attributes) = (None, None);
+    like
 }
 
 /// A request from where the token is meant to be used: its own gateway, consumer group and network. What it leaves open

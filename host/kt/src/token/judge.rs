@@ -72,9 +72,9 @@ impl Judge {
         Rules { expiry_max: self.expiry_max, catalogue: self.catalogue.clone(), profile_check: Some(Arc::new(check)) }
     }
 
-    pub(crate) fn abilities(&self, profile: &Profile, at: Timestamp) -> anyhow::Result<Vec<Ability>> {
+    pub(crate) fn abilities(&self, token: &Token, profile: &Profile, at: Timestamp) -> anyhow::Result<Vec<Ability>> {
         let known = Known { bundle: &self.bundle, config: self.config.as_ref() };
-        abilities::ask(&self.pdp, &known, profile, at)
+        abilities::ask(&self.pdp, &known, token, profile, at)
     }
 
     /// Tells a person what a token may and may not do.
@@ -83,7 +83,7 @@ impl Judge {
         let profile = token.profile(secret);
         // What it may do once it is valid, where that is not yet.
         let at = profile.not_before.map_or(at, |not_before| at.max(not_before));
-        let abilities = self.abilities(&profile, at)?;
+        let abilities = self.abilities(token, &profile, at)?;
         for line in abilities::words(&profile, &abilities) {
             stderr::say(format_args!("{line}"));
         }

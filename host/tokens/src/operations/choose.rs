@@ -177,6 +177,15 @@ impl Tokens {
         Ok((tokens, page.next))
     }
 
+    /// The place of the token with this id, for [`page`](Self::page).
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Store`].
+    pub async fn place(&self, id: &str) -> Result<Option<i64>, TokenError> {
+        Ok(self.store.token_place(id).await?)
+    }
+
     /// All tokens that match, in the order in which they were made, at most `limit`.
     ///
     /// # Errors

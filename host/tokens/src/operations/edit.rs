@@ -1,6 +1,6 @@
 //! Changes of what a token may do, and switching it off and on.
 
-use cedargate::model::{Bindings, Timestamp};
+use cedargate::model::{Attributes, Bindings, Timestamp};
 
 use super::Tokens;
 use super::choose::Selector;
@@ -65,6 +65,8 @@ pub struct Edit {
     pub networks: Update<Vec<String>>,
     /// Its budgets and rates.
     pub allowances: Update<Vec<Allowance>>,
+    /// Facts that the policies' schema declares.
+    pub attributes: Update<Attributes>,
 }
 
 impl Edit {
@@ -88,11 +90,13 @@ impl Edit {
             scopes,
             networks,
             allowances,
+            attributes,
         } = self;
         description.apply(&mut token.description);
         not_before.apply(&mut token.grant.not_before);
         expires_in.map_or(expires_at, |period| Update::To(after(at, period))).apply(&mut token.grant.expires_at);
         team_id.apply(&mut token.grant.team_id);
+        attributes.apply(&mut token.grant.attributes);
         let bindings: &mut Bindings = &mut token.grant.bindings;
         gateway_id.apply(&mut bindings.gateway_id);
         consumer_group.apply(&mut bindings.consumer_group);

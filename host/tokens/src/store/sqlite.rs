@@ -285,6 +285,10 @@ impl TokenStore for SqliteStore {
         self.work(tokens::page(self, after, limit))
     }
 
+    fn token_place<'a>(&'a self, id: &'a str) -> Work<'a, Option<i64>> {
+        self.work(tokens::place(self, id))
+    }
+
     fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>> {
         self.work(audit::after(self, number, limit))
     }

@@ -73,7 +73,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn network(&mut self, text: &Text) -> Option<IpNet> {
+    pub(super) fn network(&mut self, text: &Text) -> Option<IpNet> {
         let network = text.get_ref();
         let parsed = network.parse::<IpNet>().ok().or_else(|| network.parse::<IpAddr>().ok().map(IpNet::from));
         if parsed.is_none() {

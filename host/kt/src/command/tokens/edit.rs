@@ -97,6 +97,7 @@ impl EditArgs {
             models: self.update(Clear::AllowedModels, models)?,
             scopes: self.update(Clear::Scopes, scopes)?,
             networks: self.update(Clear::Networks, networks)?,
+            attributes: Update::Keep,
             allowances: self.update(Clear::Budget, Some(budget.clone()).filter(|budget| !budget.is_empty()))?,
         })
     }

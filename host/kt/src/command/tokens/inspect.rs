@@ -18,7 +18,8 @@ use crate::{stderr, stdout};
 
 const AFTER_HELP: &str = "\
 `--can` asks the policies about every action, from where the token is meant to be used: its own gateway, consumer group
-and network. A token that is not bound to models is asked about `any model`.
+and network. A token that is not bound to models is asked about `any model`; what is done with tokens is asked about
+another token that is like it.
 
 Examples:
   kt tokens inspect --name app-production
@@ -103,7 +104,7 @@ fn show_abilities(judge: &Judge, token: &Token, at: Timestamp, format: Format) -
         stderr::say(format_args!("the token has no key"));
         return Ok(());
     };
-    let abilities = judge.abilities(&token.profile(secret), at)?;
+    let abilities = judge.abilities(token, &token.profile(secret), at)?;
     let can: Vec<_> = abilities.iter().map(CanDo::new).collect();
     match format {
         Format::Text => {

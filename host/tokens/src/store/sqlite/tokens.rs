@@ -211,6 +211,10 @@ pub(super) async fn page(store: &SqliteStore, after: i64, limit: u32) -> Result<
     Ok(TokenPage { tokens, next: last.filter(|_| is_full) })
 }
 
+pub(super) async fn place(store: &SqliteStore, id: &str) -> Result<Option<i64>> {
+    Ok(query_scalar("SELECT number FROM tokens WHERE id = ?").bind(id).fetch_optional(store.reader()?).await?)
+}
+
 /// Tokens of these rows, which are all tokens between the first and the last of them.
 async fn with_secrets(connection: &mut SqliteConnection, rows: Vec<SqliteRow>) -> Result<Vec<Token>> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
