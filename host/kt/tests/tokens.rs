@@ -287,6 +287,23 @@ fn what_a_machine_may_do_with_tokens_is_asked_about_one_like_it() {
 }
 
 #[test]
+fn a_profile_that_has_no_room_in_a_decision_is_refused() {
+    let desk = Desk::new();
+    let models: Vec<String> = (0..250).map(|n| format!("openai/{n:0>100}")).collect();
+    let models = models.join(",");
+    let said =
+        refused(&desk.kt(&["tokens", "create", "--type", "access", "--name", "large", "--allowed-models", &models]));
+    assert!(said.contains("at most 24576 are taken"), "{said}");
+    let hash = "0".repeat(64);
+    let arguments = ["tokens", "import", "--type", "access", "--name", "large", "--hash", &hash];
+    let said = refused(&desk.kt(&[&arguments[..], &["--allowed-models", &models]].concat()));
+    assert!(said.contains("at most 24576 are taken"), "{said}");
+    desk.data(&["tokens", "create", "--type", "access", "--name", "app"]);
+    let said = refused(&desk.kt(&["tokens", "edit", "--name", "app", "--allowed-models", &models]));
+    assert!(said.contains("at most 24576 are taken"), "{said}");
+}
+
+#[test]
 fn a_token_is_changed_and_ended() {
     let desk = Desk::new();
     for name in ["app", "ci-1", "ci-2", "dev-prototyping"] {

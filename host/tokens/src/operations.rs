@@ -23,7 +23,7 @@ use crate::store::{Change, ChangeSet, Store, StoreError, StoredSecret};
 use crate::token::Token;
 
 pub use actor::{Actor, ActorError};
-pub use check::{ProfileCheck, Rules, TEXT_BYTES_MAX};
+pub use check::{PROFILE_BYTES_MAX, ProfileCheck, Rules, TEXT_BYTES_MAX};
 pub use choose::{Selector, TokenFilter, TokenFilterError, UnknownFilter};
 pub use create::{Created, KnownSecret, NewToken};
 pub use edit::{Edit, Update};

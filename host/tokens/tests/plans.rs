@@ -1,6 +1,8 @@
-use cedargate_tokens::{Edit, Grant, NewToken, Rotation, Selector, StoreError, TokenError, Update};
+use cedargate_tokens::{
+    Edit, Grant, KnownSecret, NewToken, PROFILE_BYTES_MAX, Rotation, Selector, StoreError, TokenError, Update,
+};
 
-use crate::stage::{Stage, later};
+use crate::stage::{Stage, later, secret};
 
 fn is_conflict<T>(result: &Result<T, TokenError>) -> bool {
     matches!(result, Err(TokenError::Store(StoreError::Conflict)))
@@ -108,4 +110,18 @@ async fn a_token_is_told_whole_or_in_small() {
     assert_eq!(unspent.facts().budgets, None, "a token without budgets is not one with none");
     let profile = token.profile(&token.secrets[0]);
     assert_eq!(profile.budgets, token.facts().budgets);
+}
+
+#[tokio::test]
+async fn a_profile_has_room_in_a_decision() {
+    let stage = Stage::new().await;
+    let mut large = NewToken::new("large", Grant::general());
+    large.grant.bindings.models = Some((0..250).map(|n| format!("openai/{n:0>100}")).collect());
+    let is_large = |error: &TokenError| matches!(error, TokenError::ProfileTooLarge { bytes, max } if bytes > max && *max == PROFILE_BYTES_MAX);
+    assert!(is_large(&stage.tokens.create(large.clone()).await.unwrap_err()));
+    let known = KnownSecret::Secret(secret("gw_sk_an-old-key-of-another-system"));
+    assert!(is_large(&stage.tokens.import(large.clone(), &known).await.unwrap_err()));
+    let app = stage.tokens.create(NewToken::new("app", Grant::general())).await.unwrap().token;
+    let edit = Edit { models: Update::To(large.grant.bindings.models.unwrap()), ..Edit::default() };
+    assert!(is_large(&stage.tokens.edit(&Selector::Id(app.id), &edit).await.unwrap_err()));
 }

@@ -461,6 +461,40 @@ async fn the_address_of_a_caller_is_told_by_trusted_proxies_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_is_too_large_is_not_stored_and_can_be_ended() {
+    let plane = Plane::with(UNBOUNDED).await;
+    let admin = plane.integration("admin", &["tokens.*"], None).await;
+    let networks: Vec<String> = (0..250).map(|n| format!("2001:db8:{n:x}:ffff:ffff:ffff:ffff:ffff/128")).collect();
+    let models: Vec<String> = (0..250).map(|n| format!("group:{n:0>100}")).collect();
+    let large = json!({"name": "large", "networks": networks, "allowed_models": models});
+    let reply = plane.create(&admin, &large).await;
+    assert_eq!(said(&reply), (400, "request_invalid".to_owned()), "{}", reply.text());
+    assert!(reply.text().contains("at most 24576"), "{}", reply.text());
+    let app = plane.token("app", |_| {}).await;
+    let reply = plane.act("edit", &app, &admin, &json!({"networks": networks, "allowed_models": models})).await;
+    assert_eq!(said(&reply), (400, "request_invalid".to_owned()), "{}", reply.text());
+
+    // One that was stored before there was a limit.
+    for verb in ["disable", "revoke", "delete"] {
+        let mut new = NewToken::new(format!("{verb}-huge"), Grant::general());
+        new.grant.bindings.models = Some((0..1_000).map(|n| format!("openai/{n:0>200}")).collect());
+        let at = plane.world.tokens.now();
+        let after = plane.world.tokens.draft(new, at).unwrap().token().clone();
+        let id = after.id.clone();
+        let changes = vec![Change { action: "create", before: None, after }];
+        plane.world.store.apply(&ChangeSet { at, actor: "before".to_owned(), changes }).await.unwrap();
+        assert_eq!(plane.act("inspect", &id, &admin, &Value::Null).await.status, StatusCode::OK);
+        let reply = plane.act("edit", &id, &admin, &json!({"description": "x"})).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.text());
+        let reply = plane.act(verb, &id, &admin, &Value::Null).await;
+        assert_eq!(reply.status, StatusCode::OK, "{verb}: {}", reply.text());
+        let token = plane.find(&id).await;
+        assert!(token.revoked_at.is_some() || token.disabled_at.is_some());
+    }
+    assert!(plane.listed(&admin).await.contains(&"delete-huge".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_is_out_of_date_is_not_carried_out() {
     let world = World::new().await;
     let token = world.token("app", |_| {}).await.token;

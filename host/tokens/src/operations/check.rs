@@ -14,6 +14,10 @@ use crate::token::{Allowance, Token, state};
 /// The longest name, description or key of a rotation, in bytes: the contract's ids end at 256.
 pub const TEXT_BYTES_MAX: usize = 256;
 
+/// The longest profile, in bytes of its JSON: an edit hands over the token as it is and as it would be, and both have
+/// room in the 64 KiB that a request may have.
+pub const PROFILE_BYTES_MAX: usize = 24 << 10;
+
 /// The most budgets and rates of one token: there are three units and six windows.
 const ALLOWANCES_MAX: usize = 18;
 
@@ -71,17 +75,20 @@ impl Rules {
         {
             return Err(TokenError::NeverValid { not_before, expires_at });
         }
-        if before.is_some_and(|before| before.grant == *grant) {
+        let grant_stays = before.is_some_and(|before| before.grant == *grant);
+        if grant_stays && before.is_some_and(|before| before.allowances == token.allowances) {
+            return Ok(());
+        }
+        let profile = grant.profile(&token.id, &token.name, &token.allowances, state(false, false, None));
+        check_size(&profile)?;
+        if grant_stays {
             return Ok(());
         }
         if let Some(catalogue) = &self.catalogue {
             catalogue.check(&grant.bindings)?;
         }
         match &self.profile_check {
-            Some(check) => {
-                let profile = grant.profile(&token.id, &token.name, &token.allowances, state(false, false, None));
-                check(&profile).map_err(TokenError::Profile)
-            }
+            Some(check) => check(&profile).map_err(TokenError::Profile),
             None => Ok(()),
         }
     }
@@ -98,6 +105,14 @@ impl Rules {
             (Some(max), Some(at)) if at.as_millis().saturating_sub(now.as_millis()) < max.millis() + 1_000 => Ok(()),
             (Some(max), _) => Err(TokenError::ExpiryTooLate { max }),
         }
+    }
+}
+
+fn check_size(profile: &Profile) -> Result<(), TokenError> {
+    let text = serde_json::to_vec(profile).map_err(|error| TokenError::Profile(error.to_string()))?;
+    match text.len() {
+        ..=PROFILE_BYTES_MAX => Ok(()),
+        bytes => Err(TokenError::ProfileTooLarge { bytes, max: PROFILE_BYTES_MAX }),
     }
 }
 

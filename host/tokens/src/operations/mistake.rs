@@ -78,6 +78,16 @@ pub enum TokenError {
     /// The policies cannot use the profile.
     #[error("the policies cannot use this token: {0}")]
     Profile(String),
+    /// The profile is too long.
+    #[error(
+        "the token's profile has {bytes} bytes, and at most {max} are taken: name groups or providers in place of many models, and fewer, larger networks"
+    )]
+    ProfileTooLarge {
+        /// How long it is.
+        bytes: usize,
+        /// How long at most.
+        max: usize,
+    },
     /// Too many things at once.
     #[error("there are {found} {what}, and at most {max} are taken")]
     TooMany {
