@@ -109,6 +109,11 @@ impl Gateway {
                 value: u64::try_from(self.directory.len()).unwrap_or(u64::MAX),
             },
             Gauge {
+                name: "cedargate_gateway_tokens_unfit",
+                kind: "gauge",
+                value: self.metrics.unfit_tokens.load(std::sync::atomic::Ordering::Relaxed),
+            },
+            Gauge {
                 name: "cedargate_gateway_store_readable",
                 kind: "gauge",
                 value: u64::from(self.directory.is_available()),

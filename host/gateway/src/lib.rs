@@ -42,6 +42,7 @@ mod shadow;
 mod start;
 mod story;
 mod trace;
+mod unfit;
 mod upstream;
 mod usage;
 

@@ -55,6 +55,8 @@ pub(crate) struct Metrics {
     pub(crate) abandoned: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
+    /// Tokens whose attributes do not fit the policies in force.
+    pub(crate) unfit_tokens: AtomicU64,
     pub(crate) tokens_in: AtomicU64,
     pub(crate) tokens_out: AtomicU64,
     head: Histogram,

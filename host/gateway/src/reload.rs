@@ -15,6 +15,7 @@ use crate::overrides::Overrides;
 use crate::policies::{self, Lock, PoliciesError};
 use crate::shadow::Candidates;
 use crate::start::{StartError, build};
+use crate::unfit;
 pub(crate) use watch::{Watch, Watched};
 
 /// Why nothing was reloaded. What was in force stays in force.
@@ -141,6 +142,7 @@ impl Reloader {
                 recording.bundle(&report.digest, &merged);
             }
             tracing::info!(policy_set = report.digest, "other policies are in force");
+            tokio::spawn(unfit::look(Arc::clone(&self.gateway)));
             loaded.merged = merged;
         } else if changed.policies {
             tracing::info!("the policies are those that are in force");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::secret::{Malformed, Presented, SecretHash};
 use crate::store::{Store, StoreError, StoredSecret};
+use crate::token::Status;
 
 pub use entry::Entry;
 use follow::Freshness;
@@ -140,6 +141,13 @@ impl<P: Send + Sync + 'static> Directory<P> {
     #[must_use]
     pub fn is_available(&self) -> bool {
         self.shared.fresh.is_fresh()
+    }
+
+    /// The secrets of tokens that carry attributes and were not ended: whether they can be used depends on the
+    /// policies' schema.
+    #[must_use]
+    pub fn with_attributes(&self) -> Vec<Arc<Entry<P>>> {
+        self.shared.secrets.filter(|entry| entry.status() != Status::Revoked && entry.has_attributes())
     }
 
     /// How many secrets are known, ended ones too.

@@ -28,8 +28,7 @@ pub use ledger::{Hold, Ledger, NotReserved};
 pub use operations::{
     Actor, ActorError, BULK_MAX, Choice, Created, Draft, Edit, GRACE_DEFAULT, GRACE_MAX, KnownSecret, NewToken,
     PROFILE_BYTES_MAX, Plan, ProfileCheck, REPEAT_AFTER, Rotated, Rotation, Rules, Selector, TEXT_BYTES_MAX, TRIES_MAX,
-    TokenError,
-    TokenFilter, TokenFilterError, Tokens, UnknownFilter, Update, csv_cell, csv_header, csv_row,
+    TokenError, TokenFilter, TokenFilterError, Tokens, UnknownFilter, Update, csv_cell, csv_header, csv_row,
 };
 pub use period::{Period, PeriodError};
 pub use record::{

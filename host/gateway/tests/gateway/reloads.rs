@@ -119,3 +119,34 @@ async fn groups_and_teams_of_the_configuration_are_facts_of_policies() {
     world.running.reload().await.unwrap();
     assert_eq!(status(&world, tiny.secret.expose(), "a").await, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_whose_attributes_fit_no_more_are_counted_and_unavailable() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = policies(folder.path());
+    let schema = fs::read_to_string(policies.join("schema.cedarschema")).unwrap();
+    let with = |attributes: &str| {
+        let declared = format!("type PrincipalAttributes = {{ {attributes} }};");
+        fs::write(policies.join("schema.cedarschema"), schema.replace("type PrincipalAttributes = {};", &declared))
+            .unwrap();
+        cedargate::write_lock(&policies).unwrap();
+    };
+    with("tier?: Long");
+    let world = World::of_file(&configuration(folder.path(), "")).await;
+    let tier = |new: &mut cedargate_tokens::NewToken| {
+        new.grant.attributes = Some(cedargate::model::Attributes::from_iter([("tier", 3.into())]));
+    };
+    let gold = world.token("gold", tier).await.secret;
+    let gone = world.token("gone", tier).await.token;
+    world.tokens.revoke(&cedargate_tokens::Selector::Id(gone.id), None).await.unwrap();
+    world.secret("plain").await;
+    assert_eq!(status(&world, gold.expose(), "gpt-4o").await, StatusCode::OK);
+    for (attributes, count) in [("colour?: String", 1), ("tier?: Long", 0)] {
+        with(attributes);
+        world.running.reload().await.unwrap();
+        let line = format!("cedargate_gateway_tokens_unfit {count}");
+        until("the tokens are counted", || async { world.metrics().await.contains(&line) }).await;
+        let expected = if count == 0 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        assert_eq!(status(&world, gold.expose(), "gpt-4o").await, expected);
+    }
+}

@@ -91,6 +91,11 @@ impl<P> Entry<P> {
         self.state.grace_until
     }
 
+    /// Whether the token may carry attributes. One that is named so in its lists counts, too.
+    pub(super) fn has_attributes(&self) -> bool {
+        self.grant.contains("\"attributes\"")
+    }
+
     /// The profile that decisions about this secret are made from.
     ///
     /// # Errors

@@ -56,6 +56,16 @@ impl<P> Shards<P> {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
+    /// The entries that meet a condition.
+    pub(super) fn filter(&self, is_meant: impl Fn(&Entry<P>) -> bool) -> Vec<Arc<Entry<P>>> {
+        let mut meant = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            meant.extend(shard.values().filter(|entry| is_meant(entry)).cloned());
+        }
+        meant
+    }
+
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
