@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use cedargate_tokens::{Grant, NewToken, Selector, SqliteOptions, SqliteStore, StoreError, TokenStore as _, restore};
+use cedargate_tokens::{Grant, NewToken, Selector, SqliteOptions, SqliteStore, StoreError, restore};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
