@@ -198,7 +198,7 @@ impl Folder {
     ///
     /// [`Distrust`].
     pub fn folder(&self, name: &OsStr) -> Result<Self, Distrust> {
-        let (path, named) = (self.path.join(name), self.named.join(name));
+        let (path, named) = (self.path.join(name), self.at(name)?);
         match mkdirat(&self.handle, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(Distrust::system(named)(error)),
@@ -215,13 +215,13 @@ impl Folder {
     ///
     /// [`Distrust`] where others may write to it.
     pub fn read(&self, name: &OsStr, bytes_max: u64) -> Result<Option<Vec<u8>>, Distrust> {
+        let path = self.at(name)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let handle = match openat(&self.handle, name, flags, Mode::empty()) {
             Ok(handle) => handle,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(self.not_opened(name, error)),
         };
-        let path = self.named.join(name);
         check_opened(&handle, &path)?;
         let mut bytes = Vec::new();
         let read = File::from(handle).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
@@ -238,11 +238,11 @@ impl Folder {
     ///
     /// [`Distrust`] where others may write to it, or it is no file of one's own.
     pub fn append(&self, name: &OsStr) -> Result<File, Distrust> {
+        let path = self.at(name)?;
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let handle =
             openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| self.not_opened(name, error))?;
-        let path = self.named.join(name);
         check_opened(&handle, &path)?;
         Ok(File::from(handle))
     }
@@ -253,8 +253,8 @@ impl Folder {
     ///
     /// [`Distrust::System`].
     pub fn touch(&self, name: &OsStr) -> Result<bool, Distrust> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR) {
+        self.at(name)?;
+        match self.new_file(name) {
             Ok(_) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
             Err(error) => Err(self.not_opened(name, error)),
@@ -267,7 +267,7 @@ impl Folder {
     ///
     /// [`Distrust`] where it cannot be trusted.
     pub fn look(&self, name: &OsStr, readers: Readers) -> Result<Option<Found>, Distrust> {
-        let path = self.named.join(name);
+        let path = self.at(name)?;
         let stat = match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(None),
@@ -314,13 +314,19 @@ impl Folder {
         give_name: impl FnOnce(&OsStr) -> Result<(), Errno>,
     ) -> Result<(), Distrust> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let path = self.at(name)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mut temporary = OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}.{number}", std::process::id()));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(&self.handle, &temporary, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| self.not_opened(name, error))?;
+        let opened = match self.new_file(&temporary) {
+            // Left by a process that had this number before: in a container they are few.
+            Err(Errno::EXIST) => {
+                unlinkat(&self.handle, &temporary, AtFlags::empty()).and_then(|()| self.new_file(&temporary))
+            }
+            opened => opened,
+        };
+        let handle = opened.map_err(Distrust::system(&path))?;
         let written = fill(File::from(handle), parts).and_then(|()| {
             give_name(&temporary)?;
             Ok(fsync(&self.handle)?)
@@ -328,8 +334,21 @@ impl Folder {
         written.map_err(|cause| {
             // The first error is the one to report.
             let _ = unlinkat(&self.handle, &temporary, AtFlags::empty());
-            Distrust::System { path: self.named.join(name), cause }
+            Distrust::System { path, cause }
         })
+    }
+
+    /// Makes a file that was not there.
+    fn new_file(&self, name: &OsStr) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)
+    }
+
+    /// Where what has this name is, which is one name and no way to elsewhere.
+    fn at(&self, name: &OsStr) -> Result<PathBuf, Distrust> {
+        let path = self.named.join(name);
+        let is_name = Path::new(name).components().eq([Component::Normal(name)]);
+        if is_name { Ok(path) } else { Err(Distrust::system(path)(Errno::INVAL)) }
     }
 
     /// Why a part of this folder was not opened.

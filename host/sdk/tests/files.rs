@@ -143,7 +143,13 @@ fn no_file_is_reached_through_a_link_or_by_one_of_two_names() {
     }
     rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     assert!(matches!(open.append(name("pipe")).unwrap_err(), Distrust::Kind { .. }), "nobody waits for its reader");
-    assert!(matches!(open.append(name("")).unwrap_err(), Distrust::System { .. }));
+    for way in ["", ".", "..", "../target", "folder/target", "/etc/hostname", "target/"] {
+        assert!(open.append(name(way)).unwrap_err().cause().is_some(), "`{way}` is more than a name");
+        assert!(open.read(name(way), 100).is_err() && open.look(name(way), Readers::Any).is_err());
+        assert!(
+            open.write(name(way), &[]).is_err() && open.touch(name(way)).is_err() && open.folder(name(way)).is_err()
+        );
+    }
 }
 
 #[test]
@@ -156,7 +162,14 @@ fn what_is_made_is_for_its_owner() {
     assert!(matches!(open.read(name("appended"), 9).unwrap_err(), Distrust::Size { limit: 9, .. }));
     open.write_new(name("new"), &[b"a", b"b"]).unwrap();
     assert!(open.write_new(name("new"), &[b"c"]).is_err());
+    // What a process of the same number left behind is in nobody's way.
+    for number in 0..64 {
+        fs::write(top.path().join(format!(".new.{}.{number}", std::process::id())), "left").unwrap();
+    }
     open.write(name("new"), &[b"d"]).unwrap();
+    for number in 0..64 {
+        let _ = fs::remove_file(top.path().join(format!(".new.{}.{number}", std::process::id())));
+    }
     assert_eq!(open.read(name("new"), 100).unwrap().unwrap(), b"d");
     assert!(open.touch(name("touched")).unwrap());
     assert_eq!(open.read(name("none"), 100).unwrap(), None);
