@@ -149,9 +149,9 @@ fn counts(counters: &[AtomicU64; Fault::ALL.len()]) -> Vec<(Fault, u64)> {
     Fault::ALL.into_iter().zip(counters).map(|(fault, count)| (fault, count.load(Ordering::Relaxed))).collect()
 }
 
-/// A histogram. Every duration is in one bucket or beyond them all, so that no count is kept that could differ.
-#[derive(Default)]
-pub(crate) struct Times([Cell; STRIPES]);
+/// A histogram. Every duration is in one bucket or beyond them all, so that no count is kept that could differ. Its cells
+/// are kilobytes, too many for the stack of whoever builds.
+pub(crate) struct Times(Box<[Cell]>);
 
 /// What the threads of one stripe measured, on cache lines of its own.
 #[derive(Default)]
@@ -160,6 +160,12 @@ struct Cell {
     buckets: [AtomicU64; BOUNDS_NS.len()],
     beyond: AtomicU64,
     sum_ns: AtomicU64,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self((0..STRIPES).map(|_| Cell::default()).collect())
+    }
 }
 
 impl Times {
