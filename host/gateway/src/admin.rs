@@ -1,5 +1,6 @@
 //! Health and metrics, on a listener of their own.
 
+use cedargate_tokens::Availability;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
@@ -17,11 +18,7 @@ impl Gateway {
         }
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" if !self.directory.is_available() => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "the token store cannot be read\n")
-            }
-            "/readyz" if self.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
-            "/readyz" => text(StatusCode::OK, "ready\n"),
+            "/readyz" => self.ready(),
             "/metrics" => {
                 let mut response = Response::new(ReplyBody::full(self.metrics_text()));
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE));
@@ -29,6 +26,18 @@ impl Gateway {
             }
             _ => text(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
         }
+    }
+
+    fn ready(&self) -> Response<ReplyBody> {
+        let why = match self.directory.availability() {
+            Availability::Unreadable => "the token store cannot be read\n",
+            Availability::Replaced => {
+                "the token store was replaced by an older one, or another: put it right with `kt store restore`, or accept it with `--accept-store`\n"
+            }
+            Availability::Available if self.is_draining() => "shutting down\n",
+            Availability::Available => return text(StatusCode::OK, "ready\n"),
+        };
+        text(StatusCode::SERVICE_UNAVAILABLE, why)
     }
 }
 

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, anyhow};
 use cedargate::model::Timestamp;
 use cedargate_gateway::config::Config;
-use cedargate_tokens::{Actor, Clock, Skew, SqliteOptions, SqliteStore, Store, Tokens};
+use cedargate_tokens::{Actor, Clock, IfReplaced, Skew, SqliteOptions, SqliteStore, Store, Tokens};
 use clap::Args;
+
+use crate::stderr;
 
 /// The environment's name for the store.
 const STORE: &str = "CEDARGATE_STORE";
@@ -17,7 +19,7 @@ const STORE: &str = "CEDARGATE_STORE";
 /// The environment's name for the configuration.
 const CONFIG: &str = "CEDARGATE_CONFIG";
 
-/// The options `--store`, `--config` and `--accept-clock`.
+/// The options `--store`, `--config`, `--accept-clock` and `--accept-store`.
 #[derive(Args, Debug)]
 pub(crate) struct StoreArg {
     /// The file of the token store. Default: the one of the configuration, else `$CEDARGATE_STORE`,
@@ -32,6 +34,9 @@ pub(crate) struct StoreArg {
     /// Go on although the clock lies behind the times in the store: those are wrong.
     #[arg(long)]
     accept_clock: bool,
+    /// Go on although the store is older than what was seen of it, or another one: it is put in that one's place.
+    #[arg(long)]
+    accept_store: bool,
 }
 
 /// A store that is open.
@@ -71,7 +76,9 @@ impl StoreArg {
 
     /// Opens the store and nothing beside it.
     pub(crate) async fn open_sqlite(&self, options: SqliteOptions) -> anyhow::Result<SqliteStore> {
-        let store = SqliteStore::open(self.path()?, options).await?;
+        let if_replaced = if self.accept_store { IfReplaced::Accept } else { options.if_replaced };
+        let store = SqliteStore::open(self.path()?, SqliteOptions { if_replaced, ..options }).await?;
+        tell_accepted(&store);
         OPENED.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
         Ok(store)
     }
@@ -94,6 +101,13 @@ impl StoreArg {
     }
 }
 
+/// Says what is lost with a store in whose place this one was accepted.
+pub(crate) fn tell_accepted(store: &SqliteStore) {
+    if let Some(replacement) = store.accepted() {
+        stderr::say(format_args!("the store is accepted as it is: {replacement}"));
+    }
+}
+
 /// A path that the environment names.
 fn named(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
@@ -113,7 +127,7 @@ pub(crate) fn usual_path() -> anyhow::Result<PathBuf> {
 }
 
 /// Who runs the command, for the audit log: the name is what the environment says, the number is the system's.
-fn who() -> anyhow::Result<Actor> {
+pub(crate) fn who() -> anyhow::Result<Actor> {
     let user = rustix::process::getuid().as_raw();
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok()).unwrap_or_default();
     let name: String = name.chars().filter(|c| c.is_alphanumeric() || "._-@".contains(*c)).take(64).collect();

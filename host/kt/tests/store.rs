@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -40,6 +41,21 @@ impl Gateway {
         Self(child)
     }
 
+    /// One without a demo, and where it listens: for clients, and for who asks for its health.
+    fn listening(store: &str, more: &[&str]) -> (Self, String, String) {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", store];
+        let mut child = kt(&[&arguments, more].concat()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut logged = String::new();
+        while !logged.contains("health and metrics address=") {
+            assert!(log.read_line(&mut logged).unwrap() > 0, "it ended: {logged}");
+        }
+        // Whoever logs does not wait for a reader.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let place = |mark: &str| logged.split(mark).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        (Self(child), place(" listening address="), place("health and metrics address="))
+    }
+
     fn end_by(mut self, signal: &str) {
         let killed = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status().unwrap();
         assert!(killed.success());
@@ -52,6 +68,24 @@ impl Drop for Gateway {
         // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// The status of an answer, and all of it.
+fn get(address: &str, path: &str, key: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\r\n")
+        .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    (reply.split(' ').nth(1).unwrap().parse().unwrap(), reply)
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -96,8 +130,10 @@ fn entries(json: &str) -> u64 {
     rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
-fn create(store: &str, name: &str) {
-    data(&["tokens", "create", "--type", "access", "--name", name, "--store", store]);
+/// Makes a token, and returns its key.
+fn create(store: &str, name: &str) -> String {
+    let made = data(&["tokens", "create", "--type", "access", "--name", name, "--store", store]);
+    made.lines().find_map(|line| line.strip_prefix("Key: ")).unwrap().to_owned()
 }
 
 #[test]
@@ -168,4 +204,60 @@ fn a_store_is_backed_up_checked_and_put_back() {
     assert!(data(&["store", "check", kept]).contains("tokens: 4"));
     assert!(data(&["store", "check", "--store", &store]).contains("tokens: 3"));
     assert!(Path::new(kept).starts_with(desk.folder.path()));
+}
+
+#[test]
+fn a_store_that_was_replaced_is_503_until_somebody_accepts_it() {
+    let desk = Desk::new();
+    let (store, backup) = (desk.named("store.db"), desk.named("backup.db"));
+    let (ended, other) = (create(&store, "ended"), create(&store, "other"));
+    data(&["store", "backup", &backup, "--store", &store]);
+    let (gateway, clients, admin) = Gateway::listening(&store, &[]);
+    data(&["tokens", "revoke", "--name", "ended", "--store", &store]);
+    let asked = |key: &str| get(&clients, "/v1/models", key).0;
+    until("the revocation is seen", || asked(&ended) == 401);
+    assert_eq!((asked(&other), get(&admin, "/readyz", "-").0), (200, 200));
+
+    fs::rename(&backup, &store).unwrap();
+    until("503", || asked(&other) == 503 && asked(&ended) == 503);
+    let (status, reply) = get(&admin, "/readyz", "-");
+    assert!(status == 503 && reply.contains("the token store was replaced"), "{reply}");
+    let (code, _, stderr) = ran(&["tokens", "list", "--store", &store]);
+    assert!(code == 2 && stderr.contains("--accept-store"), "{stderr}");
+    assert_eq!(asked(&other), 503);
+
+    let (code, _, stderr) = ran(&["tokens", "list", "--store", &store, "--accept-store"]);
+    assert!(code == 0 && stderr.contains("changes 3 to 3 of tokens are not in it"), "{stderr}");
+    until("an answer", || asked(&other) == 200);
+    let (status, reply) = get(&clients, "/v1/models", &ended);
+    assert!(status == 401 && reply.contains("token_revoked"), "{reply}");
+    until("it is written back", || data(&["audit", "--store", &store]).contains("gateway restored-store \"ended\""));
+    gateway.end_by("TERM");
+
+    let (gateway, clients, _) = Gateway::listening(&store, &[]);
+    assert_eq!((get(&clients, "/v1/models", &ended).0, get(&clients, "/v1/models", &other).0), (401, 200));
+    gateway.end_by("TERM");
+}
+
+#[test]
+fn a_gateway_that_starts_with_an_older_store_answers_once_it_is_accepted() {
+    let desk = Desk::new();
+    let (store, backup) = (desk.named("store.db"), desk.named("backup.db"));
+    let key = create(&store, "app");
+    data(&["store", "backup", &backup, "--store", &store]);
+    create(&store, "lost");
+    fs::copy(&backup, &store).unwrap();
+    let (gateway, clients, admin) = Gateway::listening(&store, &[]);
+    assert_eq!((get(&clients, "/v1/models", &key).0, get(&admin, "/readyz", "-").0), (503, 503));
+    gateway.end_by("TERM");
+    let (gateway, clients, admin) = Gateway::listening(&store, &["--accept-store"]);
+    assert_eq!((get(&clients, "/v1/models", &key).0, get(&admin, "/readyz", "-").0), (200, 200));
+    gateway.end_by("TERM");
+
+    // Put back by the command, it is accepted.
+    let (_, _, stderr) = ran(&["store", "restore", &backup, "--store", &store]);
+    assert!(stderr.contains("changes since the backup: "), "{stderr}");
+    let (gateway, _, admin) = Gateway::listening(&store, &[]);
+    assert_eq!(get(&admin, "/readyz", "-").0, 200);
+    gateway.end_by("TERM");
 }

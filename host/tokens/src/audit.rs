@@ -19,7 +19,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
-    /// What was done: `create`, `edit`, `disable`, `enable`, `rotate`, `revoke` or `import`.
+    /// What was done: `create`, `edit`, `disable`, `enable`, `rotate`, `revoke`, `import`, or `restored-store` where a
+    /// store took the place of another one in which something was revoked.
     pub action: String,
     /// The id of the token.
     pub token_id: String,

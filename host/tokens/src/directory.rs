@@ -3,10 +3,12 @@
 mod entry;
 mod follow;
 mod inquiry;
+mod revived;
 mod shards;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::secret::{Malformed, Presented, SecretHash};
@@ -44,7 +46,8 @@ pub enum Lookup<P> {
     Found(Arc<Entry<P>>),
     /// No token ever had this secret.
     Unknown,
-    /// The store has not been readable for too long, so that nobody can say: 503, never 401.
+    /// The store has not been readable for too long, or is not the one that it was, so that nobody can say: 503, never
+    /// 401.
     Unavailable,
 }
 
@@ -53,7 +56,9 @@ pub enum Lookup<P> {
 /// `P` is what a host prepares for an entry once: see [`Entry::prepared`].
 ///
 /// A change that is made in this process is seen by every look-up that begins after the change returned; one by
-/// another process within a second. Ended secrets are known for ever: they are found, and denied.
+/// another process within a second. Ended secrets are known for ever: they are found, and denied, whatever a store says
+/// that was put in the place of this one. Such a one answers nothing until somebody has accepted it; then what was seen
+/// revoked is revoked in it, too.
 pub struct Directory<P> {
     shared: Arc<Shared<P>>,
 }
@@ -63,6 +68,19 @@ struct Shared<P> {
     fresh: Freshness,
     store: Arc<dyn Store>,
     inquiry: Inquiry,
+    /// Whether another store took the place of this one, and nobody has accepted it.
+    replaced: AtomicBool,
+}
+
+/// Whether look-ups are answered, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// They are.
+    Available,
+    /// The store has not been readable for too long.
+    Unreadable,
+    /// The store is older than what was seen of it, or another one, and nobody has accepted that.
+    Replaced,
 }
 
 impl<P: Send + Sync + 'static> Directory<P> {
@@ -77,6 +95,7 @@ impl<P: Send + Sync + 'static> Directory<P> {
             fresh: Freshness::new(options.stale_after),
             store: Arc::clone(&store),
             inquiry: Inquiry::default(),
+            replaced: AtomicBool::default(),
         });
         follow::start(store, Arc::clone(&shared), options.poll_every).await?;
         Ok(Self { shared })
@@ -140,7 +159,16 @@ impl<P: Send + Sync + 'static> Directory<P> {
     /// Whether look-ups are answered: what a readiness check wants to know.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        self.shared.fresh.is_fresh()
+        self.availability() == Availability::Available
+    }
+
+    /// Whether look-ups are answered, and why not.
+    #[must_use]
+    pub fn availability(&self) -> Availability {
+        if self.shared.replaced.load(Ordering::Acquire) {
+            return Availability::Replaced;
+        }
+        if self.shared.fresh.is_fresh() { Availability::Available } else { Availability::Unreadable }
     }
 
     /// The secrets of tokens that carry attributes and were not ended: whether they can be used depends on the

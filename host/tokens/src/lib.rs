@@ -23,7 +23,7 @@ mod token;
 pub use audit::{AuditEntry, ChainHash, ChainHashError, Tampered, Verified};
 pub use catalogue::{Catalogue, NotInCatalogue};
 pub use clock::{CLOCK_BEHIND_MAX, Clock, ClockError, Skew};
-pub use directory::{Directory, DirectoryOptions, Entry, Lookup};
+pub use directory::{Availability, Directory, DirectoryOptions, Entry, Lookup};
 pub use ledger::{Hold, Ledger, NotReserved};
 pub use operations::{
     Actor, ActorError, BULK_MAX, Choice, Created, Draft, Edit, GRACE_DEFAULT, GRACE_MAX, KnownSecret, NewToken,
@@ -40,8 +40,9 @@ pub use secret::{
     Secret, SecretHash, SecretHashError, mask_secrets,
 };
 pub use store::{
-    Ask, BudgetStore, Change, ChangeSet, Checked, Granted, RecordStore, Restored, SecretsPage, Settlement,
-    SqliteOptions, SqliteStore, Store, StoreError, StoredSecret, TokenPage, TokenStore, Work, restore,
+    Ask, BudgetStore, Change, ChangeSet, Checked, Granted, IfReplaced, Lineage, Lost, RecordStore, Replacement,
+    Restored, SecretsPage, Settlement, SqliteOptions, SqliteStore, Store, StoreError, StoredSecret, TokenPage,
+    TokenStore, Work, restore,
 };
 pub use token::{
     Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,

@@ -6,6 +6,7 @@
 mod budgets;
 mod change;
 mod error;
+mod lineage;
 mod sqlite;
 
 use std::fmt;
@@ -22,7 +23,10 @@ use crate::token::Token;
 pub use budgets::{Ask, BudgetStore, Granted, Settlement};
 pub use change::{Change, ChangeSet};
 pub use error::StoreError;
-pub use sqlite::{Checked, Restored, SqliteOptions, SqliteStore, restore};
+pub(crate) use lineage::Descent;
+pub use lineage::{Lineage, Replacement};
+pub(crate) use sqlite::RESTORED;
+pub use sqlite::{Checked, IfReplaced, Lost, Restored, SqliteOptions, SqliteStore, restore};
 
 /// What a method of a store returns.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -68,6 +72,14 @@ pub trait TokenStore: Send + Sync + 'static {
 
     /// The secret with this hash, unless no token has or had it.
     fn secret<'a>(&'a self, hash: &'a SecretHash) -> Work<'a, Option<StoredSecret>>;
+
+    /// Which store this is now, and how far it has come.
+    fn lineage(&self) -> Work<'_, Lineage>;
+
+    /// What was last seen of it before it was opened, where that was kept.
+    fn seen(&self) -> Option<Lineage> {
+        None
+    }
 
     /// The secrets of tokens that were changed after a revision, in the order of revisions, those of at most
     /// `tokens_max` tokens; nothing where there are no more.

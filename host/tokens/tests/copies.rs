@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use cedargate_tokens::{Grant, NewToken, Selector, SqliteOptions, SqliteStore, StoreError, restore};
+use cedargate_tokens::{Actor, Grant, NewToken, Selector, SqliteOptions, SqliteStore, StoreError, restore};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -16,6 +16,10 @@ fn copied(path: &Path) -> (tempfile::TempDir, PathBuf) {
     let copy = folder.path().join("copy.db");
     fs::copy(path, &copy).unwrap();
     (folder, copy)
+}
+
+fn actor() -> Actor {
+    Actor::new("local:tester").unwrap()
 }
 
 async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -178,9 +182,9 @@ async fn a_backup_takes_the_place_of_a_store_that_nobody_has_open() {
     stage.sqlite.backup(&backup, false).await.unwrap();
     let later = stage.create("later").await;
     let path = stage.path();
-    assert!(matches!(restore(&backup, &path).await, Err(StoreError::InUse { .. })));
+    assert!(matches!(restore(&backup, &path, &actor()).await, Err(StoreError::InUse { .. })));
     let folder = stage.close().await;
-    let restored = restore(&backup, &path).await.unwrap();
+    let restored = restore(&backup, &path, &actor()).await.unwrap();
     assert_eq!(restored.checked.log.unwrap().entries, 1);
     assert_eq!(entries(&restored.kept.unwrap()).await, Some(2));
     let stage = Stage::in_folder(folder).await;
@@ -198,25 +202,25 @@ async fn what_is_no_sound_backup_takes_nobodys_place() {
     let (_folder, cut) = copied(&stage.path());
     let path = stage.path();
     let folder = stage.close().await;
-    assert!(matches!(restore(&cut, &path).await, Err(StoreError::Cut { path }) if path == cut));
+    assert!(matches!(restore(&cut, &path, &actor()).await, Err(StoreError::Cut { path }) if path == cut));
     let whole = fs::read(&backup).unwrap();
     let mut damaged = whole.clone();
     for byte in damaged.iter_mut().skip(4096) {
         *byte ^= 0x5a;
     }
     fs::write(&backup, damaged).unwrap();
-    assert!(restore(&backup, &path).await.is_err());
+    assert!(restore(&backup, &path, &actor()).await.is_err());
     fs::write(&backup, &whole).unwrap();
     let mut other = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&backup)).await.unwrap();
     sqlx::raw_sql("UPDATE tokens SET disabled_at = 1").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
-    assert!(matches!(restore(&backup, &path).await, Err(StoreError::Tampered { .. })));
+    assert!(matches!(restore(&backup, &path, &actor()).await, Err(StoreError::Tampered { .. })));
     assert_eq!(entries(&path).await, Some(50));
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the store and the backup");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the store, what was seen of it, and the backup");
     // A store that is no more is no reason to refuse.
     fs::write(&backup, whole).unwrap();
     fs::write(&path, "no store at all").unwrap();
-    restore(&backup, &path).await.unwrap();
+    restore(&backup, &path, &actor()).await.unwrap();
     let stage = Stage::in_folder(folder).await;
     let revoked = stage.tokens.revoke(&Selector::Name("app-7".to_owned()), None).await.unwrap();
     assert_eq!(revoked.revision, 51);

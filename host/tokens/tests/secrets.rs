@@ -114,5 +114,5 @@ async fn no_secret_is_in_the_database() {
             assert!(!found, "{} holds a secret", path.display());
         }
     }
-    assert_eq!(files, 3, "the database and what SQLite keeps beside it");
+    assert!(files >= 3, "the database and what is kept beside it");
 }

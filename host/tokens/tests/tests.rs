@@ -23,6 +23,8 @@ mod plans;
 mod processes;
 /// Events, counts, times of use, budgets.
 mod records;
+/// An older store, or another one, in the place of the one that was there.
+mod replaced;
 /// Two secrets, three at most, and a lost answer.
 mod rotation;
 /// What is known of a secret, and what is not.

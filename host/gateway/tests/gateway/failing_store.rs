@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
-    Ask, AuditEntry, Batch, BudgetKey, BudgetStore, ChangeSet, Event, EventFilter, Granted, RecordStore, SecretHash,
-    SecretsPage, Settlement, SqliteStore, StoreError, StoredSecret, Token, TokenPage, TokenStore, UsageCount, Work,
+    Ask, AuditEntry, Batch, BudgetKey, BudgetStore, ChangeSet, Event, EventFilter, Granted, Lineage, RecordStore,
+    SecretHash, SecretsPage, Settlement, SqliteStore, StoreError, StoredSecret, Token, TokenPage, TokenStore,
+    UsageCount, Work,
 };
 
 #[derive(Debug)]
@@ -85,6 +86,10 @@ impl TokenStore for FailingStore {
     fn secret<'a>(&'a self, hash: &'a SecretHash) -> Work<'a, Option<StoredSecret>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.unless_away(self.inner.secret(hash))
+    }
+
+    fn lineage(&self) -> Work<'_, Lineage> {
+        self.unless_away(self.inner.lineage())
     }
 
     fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {

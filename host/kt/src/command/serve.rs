@@ -14,12 +14,12 @@ use anyhow::Context;
 use cedargate_gateway::config::{Config, ConfigError};
 use cedargate_gateway::policies::{bundle, candidates};
 use cedargate_gateway::{Options, Overrides, Running, start};
-use cedargate_tokens::{Clock, Skew, SqliteOptions, SqliteStore, Store};
+use cedargate_tokens::{Clock, IfReplaced, Skew, SqliteOptions, SqliteStore, Store};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::answer::Answer;
-use crate::store::usual_path;
+use crate::store::{tell_accepted, usual_path};
 use crate::{cache, stderr};
 
 /// The file of a demo's tokens, in a folder that is forgotten.
@@ -80,6 +80,10 @@ pub(crate) struct Serve {
     /// Start though the clock is behind the newest time of the store: believe the clock.
     #[arg(long)]
     accept_clock: bool,
+    /// Go on although the store is older than what was seen of it, or another one. Without this, every request is
+    /// answered 503 until `kt store restore` or a command with `--accept-store` has put it right.
+    #[arg(long)]
+    accept_store: bool,
     /// How the log is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -146,7 +150,9 @@ impl Serve {
             demo::choose_free_ports(&mut config, &overrides);
         }
         let skew = if self.accept_clock { Skew::Override } else { Skew::Refuse };
-        let store = SqliteStore::open(&path, SqliteOptions::default()).await?;
+        let if_replaced = if self.accept_store { IfReplaced::Accept } else { IfReplaced::Await };
+        let store = SqliteStore::open(&path, SqliteOptions { if_replaced, ..SqliteOptions::default() }).await?;
+        tell_accepted(&store);
         let running = open(config, self.config.clone(), overrides, &store, skew).await;
         let running = match running {
             Ok(running) => running,

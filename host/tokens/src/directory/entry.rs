@@ -42,6 +42,21 @@ impl<P> Entry<P> {
         })
     }
 
+    /// The same, revoked, and as at another revision.
+    pub(super) fn revoked(&self, revision: i64) -> Self {
+        Self {
+            token_id: Arc::clone(&self.token_id),
+            name: Arc::clone(&self.name),
+            team_id: self.team_id.clone(),
+            grant: self.grant.clone(),
+            allowances: self.allowances.clone(),
+            state: state(false, true, self.state.grace_until),
+            version: self.version,
+            revision,
+            prepared: OnceLock::new(),
+        }
+    }
+
     /// The stable id of the token.
     #[must_use]
     pub fn token_id(&self) -> &Arc<str> {

@@ -9,7 +9,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::Shared;
 use super::entry::Entry;
-use crate::store::{SecretsPage, Store, StoreError, StoredSecret};
+use super::revived;
+use crate::store::{Descent, Lineage, Replacement, SecretsPage, Store, StoreError, StoredSecret};
 
 /// Tokens that are fetched at a time. A page is one value in the store: with the longest grants it has some 100 MB.
 const PAGE_TOKENS: u32 = 1_000;
@@ -44,47 +45,88 @@ impl Freshness {
     }
 }
 
-/// Loads everything, then follows.
+/// Loads everything, then follows. A store that took another one's place, and that nobody has accepted, is not loaded
+/// until somebody does.
 pub(super) async fn start<P: Send + Sync + 'static>(
     store: Arc<dyn Store>,
     shared: Arc<Shared<P>>,
     poll_every: Duration,
 ) -> Result<(), StoreError> {
-    let mut seen = 0;
-    let begun = catch_up(&store, &shared, &mut seen).await?;
-    shared.fresh.note_read(begun);
-    tokio::spawn(follow(store, Arc::downgrade(&shared), poll_every, seen));
+    let seen = match store.seen() {
+        Some(seen) => seen,
+        None => store.lineage().await?,
+    };
+    let mut follower = Follower { store, seen, read: 0, failing: false };
+    match follower.look(&shared).await {
+        Err(error @ StoreError::Replaced(_)) => follower.complain(&error),
+        looked => looked?,
+    }
+    tokio::spawn(follower.follow(Arc::downgrade(&shared), poll_every));
     Ok(())
 }
 
-async fn follow<P: Send + Sync + 'static>(
+struct Follower {
     store: Arc<dyn Store>,
-    shared: Weak<Shared<P>>,
-    poll_every: Duration,
-    mut seen: i64,
-) {
-    let mut ticks = tokio::time::interval(poll_every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
-    loop {
-        ticks.tick().await;
-        // Nobody looks anything up any more.
-        let Some(shared) = shared.upgrade() else { return };
-        match catch_up(&store, &shared, &mut seen).await {
-            Ok(begun) => {
-                shared.fresh.note_read(begun);
-                if failing {
-                    tracing::info!("the token store can be read again");
+    /// Which store this is, and the newest of its revisions that was seen.
+    seen: Lineage,
+    /// The revision up to which changes were taken over.
+    read: i64,
+    failing: bool,
+}
+
+impl Follower {
+    async fn follow<P: Send + Sync + 'static>(mut self, shared: Weak<Shared<P>>, poll_every: Duration) {
+        let mut ticks = tokio::time::interval(poll_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // Nobody looks anything up any more.
+            let Some(shared) = shared.upgrade() else { return };
+            match self.look(&shared).await {
+                Ok(()) => {
+                    if self.failing {
+                        tracing::info!("the token store can be read again");
+                    }
+                    self.failing = false;
                 }
-                failing = false;
-            }
-            Err(error) => {
-                if !failing {
-                    tracing::error!(%error, "the token store cannot be read");
-                }
-                failing = true;
+                Err(error) => self.complain(&error),
             }
         }
+    }
+
+    fn complain(&mut self, error: &StoreError) {
+        if !self.failing {
+            tracing::error!(%error, "the token store cannot be read");
+        }
+        self.failing = true;
+    }
+
+    /// Takes over what has changed since the last look.
+    async fn look<P: Send + Sync + 'static>(&mut self, shared: &Arc<Shared<P>>) -> Result<(), StoreError> {
+        let begun = shared.fresh.elapsed_ms();
+        let found = self.store.lineage().await?;
+        match found.descent(&self.seen) {
+            Descent::Same => {}
+            Descent::Acknowledged => {
+                tracing::warn!(revision = found.revision, "another token store was put in the place of the one before");
+                // Until all of it is known, nobody can say who is unknown.
+                shared.replaced.store(true, Ordering::Release);
+                shared.secrets.forget();
+                self.read = 0;
+            }
+            Descent::Strange => {
+                shared.replaced.store(true, Ordering::Release);
+                return Err(StoreError::Replaced(Replacement { seen: self.seen, found }));
+            }
+        }
+        let begun = match found.revision > self.read {
+            true => catch_up(&self.store, shared, &mut self.read).await?,
+            false => begun,
+        };
+        self.seen = Lineage { revision: found.revision.max(self.read), ..found };
+        shared.fresh.note_read(begun);
+        shared.replaced.store(false, Ordering::Release);
+        revived::write_back(&self.store, shared).await
     }
 }
 

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::entry::Entry;
+use super::revived::Revived;
 use crate::secret::SecretHash;
+use crate::token::Status;
 
 /// Parts of the map. Each grows by itself: copying one while it grows takes a 256th of what copying all would.
 const SHARDS: usize = 256;
@@ -17,11 +19,17 @@ type Shard<P> = HashMap<SecretHash, Arc<Entry<P>>, BuildHasherDefault<FirstBytes
 pub(super) struct Shards<P> {
     shards: Box<[RwLock<Shard<P>>]>,
     changes: AtomicU64,
+    /// Revoked secrets that came back as if they were not.
+    revived: Mutex<Vec<Revived>>,
 }
 
 impl<P> Default for Shards<P> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), changes: AtomicU64::new(0) }
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            changes: AtomicU64::new(0),
+            revived: Mutex::default(),
+        }
     }
 }
 
@@ -47,6 +55,15 @@ impl<P> Shards<P> {
             // INVARIANT: a change that was read from the store before another was made here never undoes it.
             hash_map::Entry::Occupied(mut place) => {
                 if place.get().revision() < entry.revision() {
+                    // What was seen revoked stays revoked, whatever a store says that was put back.
+                    let entry = match (place.get().status(), entry.status()) {
+                        (Status::Revoked, Status::Revoked) => entry,
+                        (Status::Revoked, _) => {
+                            self.put_back(vec![(Arc::clone(entry.token_id()), entry.secret_version())]);
+                            entry.revoked(entry.revision())
+                        }
+                        _ => entry,
+                    };
                     place.insert(Arc::new(entry));
                 }
             }
@@ -64,6 +81,28 @@ impl<P> Shards<P> {
             meant.extend(shard.values().filter(|entry| is_meant(entry)).cloned());
         }
         meant
+    }
+
+    /// Forgets all that were not revoked, and what is newer than what.
+    pub(super) fn forget(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, entry| entry.status() == Status::Revoked);
+            for entry in shard.values_mut() {
+                *entry = Arc::new(entry.revoked(i64::MIN));
+            }
+            self.changes.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Takes the revoked secrets that came back as if they were not.
+    pub(super) fn revived(&self) -> Vec<Revived> {
+        std::mem::take(&mut *self.revived.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// These are still to be revoked.
+    pub(super) fn put_back(&self, revived: Vec<Revived>) {
+        self.revived.lock().unwrap_or_else(PoisonError::into_inner).extend(revived);
     }
 
     pub(super) fn changes(&self) -> u64 {

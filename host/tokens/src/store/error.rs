@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::audit::Tampered;
+use crate::store::Replacement;
 
 /// The store cannot do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,11 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("the token store is damaged: restore it from a backup, or save what is left with `sqlite3 FILE .recover`")]
     Corrupt,
+    /// The store is older than what was seen of it, or another one.
+    #[error(
+        "the token store was replaced: {0}; put the right file back, or a backup with `kt store restore`, or accept this one with `--accept-store`"
+    )]
+    Replaced(Replacement),
     /// A check found the file damaged.
     #[error("the token store `{path}` is damaged ({what}): put back a backup with `kt store restore`")]
     Damaged {

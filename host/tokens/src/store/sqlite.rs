@@ -7,6 +7,8 @@ mod counts;
 mod events;
 mod failure;
 mod leases;
+mod lineage;
+mod opened;
 mod place;
 mod restore;
 mod rows;
@@ -18,37 +20,29 @@ mod usage;
 mod write;
 
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use cedargate::model::Timestamp;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-    SqliteTransaction,
-};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 
 use super::{
-    Ask, BudgetStore, ChangeSet, Granted, RecordStore, SecretsPage, Settlement, StoreError, StoredSecret, TokenPage,
-    TokenStore, Work,
+    Ask, BudgetStore, ChangeSet, Descent, Granted, Lineage, RecordStore, Replacement, SecretsPage, Settlement,
+    StoreError, StoredSecret, TokenPage, TokenStore, Work,
 };
 use crate::audit::AuditEntry;
 use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
 use crate::secret::SecretHash;
 use crate::token::Token;
 use failure::Failure;
+use lineage::{Mark, Seen};
+use opened::Opened;
 use place::Place;
 
 pub use backup::Checked;
-pub use restore::{Restored, restore};
-
-/// Connections that read. They never wait for the one that writes.
-const READERS: u32 = 3;
-
-/// Rows that a connection reads ahead of whoever takes them: with few, each is waited for by itself.
-const ROWS_BUFFERED: usize = 1_000;
+pub(crate) use restore::RESTORED;
+pub use restore::{Lost, Restored, restore};
 
 /// How to open a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +55,32 @@ pub struct SqliteOptions {
     pub busy_timeout: Duration,
     /// The most that the file may grow to, in bytes; without, as far as the file system reaches.
     pub bytes_max: Option<u64>,
+    /// What to do where the file is older than what was seen of it, or another one.
+    pub if_replaced: IfReplaced,
+}
+
+/// What to do with a store that is older than what was seen of it, or another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfReplaced {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Open it. A [`crate::Directory`] answers nothing from it until somebody accepts it.
+    Await,
+    /// Accept it as it is, in the name of whoever opens it.
+    Accept,
 }
 
 impl Default for SqliteOptions {
-    /// Makes the file, waits five seconds, and has no bound.
+    /// Makes the file, waits five seconds, has no bound, and refuses a store that was replaced.
     fn default() -> Self {
-        Self { create: true, read_only: false, busy_timeout: Duration::from_secs(5), bytes_max: None }
+        Self {
+            create: true,
+            read_only: false,
+            busy_timeout: Duration::from_secs(5),
+            bytes_max: None,
+            if_replaced: IfReplaced::default(),
+        }
     }
 }
 
@@ -75,11 +89,13 @@ impl Default for SqliteOptions {
 /// What is acknowledged is on the disk: each transaction is synced before it returns.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    place: Place,
-    writer: SqlitePool,
-    readers: SqlitePool,
-    /// Whether somebody is about to move the log into the file.
-    moving: Arc<AtomicBool>,
+    path: PathBuf,
+    options: SqliteOptions,
+    /// The file, until another one takes its place.
+    opened: Arc<RwLock<Arc<Opened>>>,
+    mark: Mark,
+    seen: Option<Lineage>,
+    accepted: Option<Replacement>,
 }
 
 impl SqliteStore {
@@ -90,146 +106,127 @@ impl SqliteStore {
     /// [`StoreError`]: each says what to do about it.
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
         let place = Place::prepare(path.as_ref(), options.create && !options.read_only)?;
-        let connect = connect_options(place.path(), &options);
-        if place.was_empty() {
-            match options.create && !options.read_only {
-                true => schema::make(&place, &connect).await.map_err(|failure| failure.at(&place))?,
-                false => return Err(place.cut()),
-            }
+        let path = place.path().to_owned();
+        let mark = Mark::of(&path);
+        // Before the store is read: whoever changes it notes that afterwards. One that is made now takes nobody's place.
+        let seen = if place.was_empty() { None } else { mark.read() };
+        if let Some(seen) = seen {
+            place.part_with(seen.files)?;
         }
-        let connect = if options.read_only { connect } else { connect.journal_mode(SqliteJournalMode::Wal) };
-        let pool = |connections: u32, connect: SqliteConnectOptions| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(options.busy_timeout.saturating_mul(2))
-                .test_before_acquire(false)
-                .before_acquire(|connection, _| Box::pin(has_ended(connection)))
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .connect_lazy_with(connect)
+        let opened = Arc::new(Opened::open(place, &options).await?);
+        let mut store = Self {
+            path,
+            options,
+            opened: Arc::new(RwLock::new(opened)),
+            mark,
+            seen: seen.map(|seen| seen.lineage),
+            accepted: None,
         };
-        let store = Self {
-            writer: pool(1, connect.clone()),
-            readers: pool(READERS, connect.pragma("query_only", "1")),
-            place,
-            moving: Arc::default(),
-        };
-        let fit = async {
-            schema::bring_up(&store, options.read_only).await?;
-            standing::check(&store, options.read_only).await
-        };
-        match fit.await {
+        match store.meet().await {
             Ok(()) => Ok(store),
-            Err(failure) => {
+            Err(error) => {
                 store.close().await;
-                Err(failure.at(&store.place))
+                Err(error)
             }
         }
+    }
+
+    /// Compares the store with what was seen of it.
+    async fn meet(&mut self) -> Result<(), StoreError> {
+        let found = self.lineage().await?;
+        if let Some(seen) = self.seen
+            && found.descent(&seen) == Descent::Strange
+        {
+            let replacement = Replacement { seen, found };
+            match self.options.if_replaced {
+                IfReplaced::Refuse => return Err(StoreError::Replaced(replacement)),
+                IfReplaced::Await => return Ok(()),
+                IfReplaced::Accept => {
+                    self.accept(seen).await.map_err(|failure| self.told(failure))?;
+                    self.accepted = Some(replacement);
+                }
+            }
+        }
+        let found = self.lineage().await?;
+        if !self.options.read_only {
+            self.note(found);
+        }
+        self.seen = Some(found);
+        Ok(())
+    }
+
+    /// Keeps what is seen for whoever opens the store next.
+    fn note(&self, lineage: Lineage) {
+        self.mark.note(Seen { lineage, files: self.opened().place.files() });
+    }
+
+    async fn accept(&self, seen: Lineage) -> Result<(), Failure> {
+        let mut transaction = self.begin().await?;
+        lineage::take_place(&mut transaction, seen.identity).await?;
+        let accepted = lineage::read(&mut transaction).await?;
+        transaction.commit().await?;
+        self.note(accepted);
+        Ok(())
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.place.path()
+        &self.path
+    }
+
+    /// What was lost with the store that this one was accepted in the place of, if it was accepted now.
+    #[must_use]
+    pub fn accepted(&self) -> Option<Replacement> {
+        self.accepted
     }
 
     /// Moves what stands in the log into the file, and ends all connections. What was acknowledged is on the disk with
     /// or without this.
     pub async fn close(&self) {
-        if !self.writer.is_closed() {
-            self.settle().await;
-        }
-        self.readers.close().await;
-        self.writer.close().await;
+        self.opened().close().await;
     }
 
-    /// Moves what stands in the log into the file. Says whether there is nothing to come back for.
-    async fn settle(&self) -> bool {
-        match standing::settle(self).await {
-            Ok(settled) => settled,
-            Err(failure) => {
-                let error = failure.at(&self.place);
-                tracing::debug!(%error, "the log of the token store stays beside it");
-                true
-            }
-        }
+    fn opened(&self) -> Arc<Opened> {
+        Arc::clone(&self.opened.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Sees to it that what is written now stands in the file itself in a while.
-    fn settle_later(&self) {
-        if self.moving.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let store = self.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(standing::MOVED_EVERY).await;
-                store.moving.store(false, Ordering::Release);
-                if store.writer.is_closed() || store.settle().await || store.moving.swap(true, Ordering::AcqRel) {
-                    return;
-                }
-            }
-        });
+    /// Opens the file that has taken the place of the one that was open.
+    async fn open_again(&self) -> Result<(), StoreError> {
+        let options = SqliteOptions { create: false, ..self.options };
+        let file = Place::prepare(&self.path, false)?;
+        file.part_with(self.opened().files())?;
+        let opened = Opened::open(file, &options).await?;
+        let mut place = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        // Never closed: the last to close a file takes away the log of this name, which is the new one's by now.
+        std::mem::forget(std::mem::replace(&mut *place, Arc::new(opened)));
+        Ok(())
+    }
+
+    fn told(&self, failure: Failure) -> StoreError {
+        failure.at(&self.opened().place)
     }
 
     /// Work whose failures are told in this crate's words.
     fn work<'a, T>(&'a self, work: impl Future<Output = Result<T, Failure>> + Send + 'a) -> Work<'a, T> {
-        Box::pin(async move { work.await.map_err(|failure| failure.at(&self.place)) })
+        Box::pin(async move { work.await.map_err(|failure| self.told(failure)) })
     }
 
     /// A transaction that nobody else writes beside.
     async fn begin(&self) -> Result<SqliteTransaction<'static>, Failure> {
-        self.place.check()?;
-        let transaction = standing::begin(self).await?;
-        self.settle_later();
+        let opened = self.opened();
+        let transaction = standing::begin(&opened).await?;
+        opened.settle_later();
         Ok(transaction)
-    }
-
-    /// The same, for what is no change of the store.
-    async fn lock(&self) -> Result<SqliteTransaction<'static>, Failure> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// What may be read from. The file must still be the one that was opened: whoever replaces it while it is open
     /// would otherwise be overlooked for as long as the process lives.
-    fn reader(&self) -> Result<&SqlitePool, Failure> {
-        self.place.check()?;
-        Ok(&self.readers)
+    fn reader(&self) -> Result<SqlitePool, Failure> {
+        let opened = self.opened();
+        opened.place.check()?;
+        Ok(opened.readers.clone())
     }
-}
-
-fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
-    let mut connect = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .read_only(options.read_only)
-        .busy_timeout(options.busy_timeout)
-        .foreign_keys(true)
-        .row_buffer_size(ROWS_BUFFERED)
-        .thread_name(|n| format!("cedargate-store-{n}"))
-        .disable_statement_logging();
-    if !options.read_only {
-        connect = connect
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("trusted_schema", "0")
-            .pragma("cell_size_check", "1")
-            .pragma("wal_autocheckpoint", "0");
-    }
-    if let Some(bytes) = options.bytes_max {
-        // Pages of the default size.
-        connect = connect.pragma("max_page_count", (bytes / 4096).max(1).to_string());
-    }
-    connect
-}
-
-/// Whether the last transaction of a connection is over. Where the disk is full, SQLite rolls back by itself, and the
-/// driver waits for a transaction that is no more: such a connection is closed, and another one takes its place.
-async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        // It may be on its way: what was asked for is done in order.
-        connection.ping().await?;
-    }
-    Ok(!connection.is_in_transaction())
 }
 
 /// A moment as it is stored.
@@ -252,7 +249,7 @@ impl TokenStore for SqliteStore {
     fn newest(&self) -> Work<'_, Option<Timestamp>> {
         self.work(async move {
             let newest: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'newest'")
-                .fetch_optional(self.reader()?)
+                .fetch_optional(&self.reader()?)
                 .await?;
             Ok(newest.map(time))
         })
@@ -299,6 +296,19 @@ impl TokenStore for SqliteStore {
 
     fn secret<'a>(&'a self, hash: &'a SecretHash) -> Work<'a, Option<StoredSecret>> {
         self.work(tokens::by_hash(self, hash))
+    }
+
+    fn lineage(&self) -> Work<'_, Lineage> {
+        Box::pin(async move {
+            if self.opened().place.was_replaced() {
+                self.open_again().await?;
+            }
+            self.opened().lineage().await.map_err(|failure| self.told(failure))
+        })
+    }
+
+    fn seen(&self) -> Option<Lineage> {
+        self.seen
     }
 
     fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {

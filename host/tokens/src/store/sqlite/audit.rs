@@ -68,14 +68,14 @@ impl Chain {
 }
 
 pub(super) async fn last(store: &SqliteStore) -> Result<Option<AuditEntry>> {
-    query(LAST).fetch_optional(store.reader()?).await?.map(|row| entry(&row)).transpose()
+    query(LAST).fetch_optional(&store.reader()?).await?.map(|row| entry(&row)).transpose()
 }
 
 pub(super) async fn after(store: &SqliteStore, number: i64, limit: u32) -> Result<Vec<AuditEntry>> {
     let rows = query("SELECT * FROM audit WHERE number > ? ORDER BY number LIMIT ?")
         .bind(number)
         .bind(limit)
-        .fetch_all(store.reader()?)
+        .fetch_all(&store.reader()?)
         .await?;
     rows.iter().map(entry).collect()
 }

@@ -35,7 +35,7 @@ impl SqliteStore {
     ///
     /// [`StoreError`], among others [`StoreError::Damaged`].
     pub async fn check(&self) -> Result<Checked, StoreError> {
-        let checked = self.sound().await.map_err(|failure| failure.at(&self.place))?;
+        let checked = self.sound().await.map_err(|failure| self.told(failure))?;
         let (tokens, revision) = checked;
         let newest = self.newest().await?;
         Ok(Checked { tokens, revision, newest, log: verify(self, None).await? })
@@ -44,15 +44,15 @@ impl SqliteStore {
     async fn sound(&self) -> Result<(u64, i64), Failure> {
         let reader = self.reader()?;
         let damaged = |what: String| StoreError::Damaged { path: self.path().to_owned(), what };
-        let found: String = query_scalar("PRAGMA integrity_check(1)").fetch_one(reader).await?;
+        let found: String = query_scalar("PRAGMA integrity_check(1)").fetch_one(&reader).await?;
         if found != "ok" {
             return Err(damaged(found).into());
         }
-        if query("PRAGMA foreign_key_check").fetch_optional(reader).await?.is_some() {
+        if query("PRAGMA foreign_key_check").fetch_optional(&reader).await?.is_some() {
             return Err(damaged("a secret belongs to no token".to_owned()).into());
         }
-        let tokens: i64 = query_scalar("SELECT count(*) FROM tokens").fetch_one(reader).await?;
-        let revision = query_scalar("SELECT value FROM meta WHERE name = 'revision'").fetch_one(reader).await?;
+        let tokens: i64 = query_scalar("SELECT count(*) FROM tokens").fetch_one(&reader).await?;
+        let revision = query_scalar("SELECT value FROM meta WHERE name = 'revision'").fetch_one(&reader).await?;
         Ok((super::amount(tokens), revision))
     }
 
@@ -67,7 +67,7 @@ impl SqliteStore {
             return Err(StoreError::Exists { path: to.to_owned() });
         }
         let half = Half::beside(to)?;
-        self.copy(&half).await.map_err(|failure| failure.at(&self.place))?;
+        self.copy(&half).await.map_err(|failure| self.told(failure))?;
         let read_only = SqliteOptions { create: false, read_only: true, ..SqliteOptions::default() };
         let copy = Self::open(&half.path, read_only).await?;
         let checked = copy.check().await;
@@ -78,7 +78,6 @@ impl SqliteStore {
     }
 
     async fn copy(&self, half: &Half) -> Result<(), Failure> {
-        self.place.check()?;
         // From here on writers need not wait for this, which reads for as long as it takes. Where nothing can be
         // written, there are none.
         if let Ok(transaction) = self.begin().await {
@@ -159,7 +158,7 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        for end in ["", "-wal", "-shm", "-journal"] {
+        for end in ["", "-wal", "-shm", "-journal", "-seen"] {
             let mut path = self.path.clone().into_os_string();
             path.push(end);
             // Mostly it is not there.

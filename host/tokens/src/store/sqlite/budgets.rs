@@ -62,7 +62,7 @@ pub(super) async fn add(connection: &mut SqliteConnection, key: &BudgetKey, spen
 pub(super) async fn going_on(store: &SqliteStore, at: Timestamp) -> Result<Vec<(BudgetKey, u64)>, Failure> {
     let rows = query("SELECT * FROM budgets WHERE ends IS NULL OR ends > ?")
         .bind(at.as_millis())
-        .fetch_all(store.reader()?)
+        .fetch_all(&store.reader()?)
         .await?;
     rows.iter().map(spent).collect()
 }

@@ -84,11 +84,11 @@ pub(super) async fn add(connection: &mut SqliteConnection, batch: &Batch) -> Res
 
 /// A connection to read rows from that lack nothing. Where what waits cannot be added, since there is no room or the
 /// store is read only, they are as old as they are.
-pub(super) async fn settled(store: &SqliteStore) -> Result<&SqlitePool, Failure> {
+pub(super) async fn settled(store: &SqliteStore) -> Result<SqlitePool, Failure> {
     let reader = store.reader()?;
-    let waits = query("SELECT 1 FROM waiting_counts LIMIT 1").fetch_optional(reader).await?.is_some();
+    let waits = query("SELECT 1 FROM waiting_counts LIMIT 1").fetch_optional(&reader).await?.is_some();
     if waits && let Err(failure) = settle_now(store).await {
-        let error = failure.at(&store.place);
+        let error = failure.at(&store.opened().place);
         tracing::warn!(%error, "the use of tokens in the last seconds is not shown");
     }
     Ok(reader)

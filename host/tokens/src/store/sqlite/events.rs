@@ -19,7 +19,7 @@ pub(super) async fn matching(
     conditions(&mut query, filter);
     query.push(if after.is_some() { " ORDER BY number LIMIT " } else { " ORDER BY number DESC LIMIT " });
     query.push_bind(limit);
-    let rows = query.build().fetch_all(store.reader()?).await?;
+    let rows = query.build().fetch_all(&store.reader()?).await?;
     let mut events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     if after.is_none() {
         events.reverse();

@@ -125,7 +125,7 @@ pub(super) async fn expire(store: &SqliteStore, at: Timestamp) -> Result<u64, Fa
     // Readers do not keep writers waiting, so that this is looked at before anything is locked.
     let found = query("SELECT 1 FROM leases WHERE until <= ? LIMIT 1")
         .bind(at.as_millis())
-        .fetch_optional(store.reader()?)
+        .fetch_optional(&store.reader()?)
         .await?;
     if found.is_none() {
         return Ok(0);
@@ -160,5 +160,5 @@ async fn expire_now(connection: &mut SqliteConnection, at: Timestamp) -> Result<
 
 pub(super) async fn wanted(store: &SqliteStore, holder: &str) -> Result<Vec<i64>, Failure> {
     let leases = query_scalar("SELECT id FROM leases WHERE holder = ? AND idle = 'wanted'");
-    Ok(leases.bind(holder).fetch_all(store.reader()?).await?)
+    Ok(leases.bind(holder).fetch_all(&store.reader()?).await?)
 }

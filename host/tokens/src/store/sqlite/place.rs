@@ -8,19 +8,22 @@ use std::path::{Path, PathBuf};
 use cedargate::files::{Distrust, Folder, Found, Readers};
 
 use super::failure::Failure;
+use super::lineage::Files;
 use crate::store::StoreError;
 
 /// How the names of files go on that SQLite puts beside the store, and takes what it finds there for its own.
-const BESIDE: [&str; 3] = [LOG, "-shm", "-journal"];
+const BESIDE: [&str; 3] = [LOG, INDEX, "-journal"];
 
 /// The one of them in which stands what is not in the file yet.
 const LOG: &str = "-wal";
+
+/// The one of them in which processes that share the store look for what stands in the log.
+const INDEX: &str = "-shm";
 
 /// A file that was found fit, and which one it is.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     path: PathBuf,
-    log: PathBuf,
     /// What was found there.
     file: Found,
 }
@@ -57,7 +60,7 @@ impl Place {
             folder.look(&beside(ending), Readers::Owner).map_err(wrong)?;
         }
         // Whole paths: SQLite would take `file:...` for a URL, which may name a database in memory.
-        Ok(Self { path: folder.path().join(name), log: folder.path().join(beside(LOG)), file })
+        Ok(Self { path: folder.path().join(name), file })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -71,7 +74,7 @@ impl Place {
 
     /// Whether nothing stands in the log beside the file.
     pub(super) fn has_no_log(&self) -> bool {
-        fs::metadata(&self.log).map_or(true, |log| log.len() == 0)
+        fs::metadata(self.beside(LOG)).map_or(true, |log| log.len() == 0)
     }
 
     /// The file lacks its log.
@@ -79,13 +82,56 @@ impl Place {
         StoreError::Cut { path: self.path.clone() }
     }
 
-    /// Whether the file is still the one that was opened.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    /// Makes sure that the file is still the one that was opened, and says when it was written, in nanoseconds.
+    pub(super) fn check(&self) -> Result<i64, Failure> {
         match fs::metadata(&self.path) {
-            Ok(file) if (file.dev(), file.ino()) == (self.file.device, self.file.inode) => Ok(()),
+            Ok(file) if (file.dev(), file.ino()) == (self.file.device, self.file.inode) => {
+                Ok(file.mtime().wrapping_mul(1_000_000_000).wrapping_add(file.mtime_nsec()))
+            }
             Ok(_) => Err(unfit(&self.path, "another file has taken its place: start again").into()),
             Err(error) => Err(unfit(&self.path, error).into()),
         }
+    }
+
+    /// Whether another file has taken its place.
+    pub(super) fn was_replaced(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) != (self.file.device, self.file.inode))
+    }
+
+    /// Which files lie there.
+    pub(super) fn files(&self) -> Files {
+        let number = |ending| fs::metadata(self.beside(ending)).map_or(0, |file| file.ino());
+        Files { file: self.file.inode, log: number(LOG), index: number(INDEX) }
+    }
+
+    /// Parts with the log of a file that lay here before, and is gone: what stands in it is no change of this one.
+    pub(super) fn part_with(&self, seen: Files) -> Result<(), StoreError> {
+        if seen.file == self.file.inode {
+            return Ok(());
+        }
+        for (ending, number) in [(LOG, seen.log), (INDEX, seen.index)] {
+            let path = self.beside(ending);
+            let Ok(found) = fs::symlink_metadata(&path) else { continue };
+            if found.ino() != number {
+                continue;
+            }
+            let parted = if ending == LOG && found.len() > 0 {
+                let kept = self.beside(&format!("{ending}.replaced-{}", std::process::id()));
+                tracing::warn!(path = %kept.display(), "the log of a token store that is gone was set aside");
+                fs::rename(&path, kept)
+            } else {
+                fs::remove_file(&path)
+            };
+            parted.map_err(|error| unfit(&path, error))?;
+        }
+        Ok(())
+    }
+
+    /// A file that is kept beside it.
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(ending);
+        path.into()
     }
 }
 

@@ -4,8 +4,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, query, query_scalar, raw_sql};
 
 use super::failure::Failure;
+use super::opened::Opened;
 use super::place::Place;
-use super::{SqliteStore, standing};
+use super::standing;
 use crate::store::StoreError;
 
 /// What brings a file from one format to the next, in order; each says at its end which format it made. Released
@@ -36,7 +37,7 @@ pub(super) async fn make(place: &Place, connect: &SqliteConnectOptions) -> Resul
 }
 
 /// Brings the file to the newest format.
-pub(super) async fn bring_up(store: &SqliteStore, read_only: bool) -> Result<(), Failure> {
+pub(super) async fn bring_up(store: &Opened, read_only: bool) -> Result<(), Failure> {
     let mut connection = store.writer.acquire().await?;
     let found = format(&store.place, &mut connection).await?;
     if found == known() {
@@ -93,7 +94,7 @@ mod tests {
 
     use super::*;
     use crate::record::EventFilter;
-    use crate::store::{RecordStore, SqliteOptions};
+    use crate::store::{RecordStore, SqliteOptions, SqliteStore};
 
     #[tokio::test]
     async fn what_the_first_format_held_is_still_there() {
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(store.events(&flipped, None, 10).await.unwrap(), events[..1]);
         let Ok(reader) = store.reader() else { panic!("the store is where it was") };
         let used: (i64, Option<i64>) =
-            sqlx::query_as("SELECT at, refused_at FROM last_use WHERE version = 2").fetch_one(reader).await.unwrap();
+            sqlx::query_as("SELECT at, refused_at FROM last_use WHERE version = 2").fetch_one(&reader).await.unwrap();
         assert_eq!(used, (17, None));
         store.close().await;
     }

@@ -10,10 +10,10 @@
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
-use sqlx::{Row, query, query_scalar};
+use sqlx::{AssertSqlSafe, Row, query, query_scalar};
 
-use super::SqliteStore;
 use super::failure::Failure;
+use super::opened::Opened;
 use crate::store::StoreError;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -64,14 +64,14 @@ async fn say(connection: &mut SqliteConnection, standing: Standing) -> Result<()
 }
 
 /// Moves the log into the file. Says whether all of it is there, which it is not where somebody reads what is older.
-async fn move_log(store: &SqliteStore) -> Result<bool> {
+async fn move_log(store: &Opened) -> Result<bool> {
     let row = query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&store.readers).await?;
     let (busy, logged, moved): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     Ok(busy == 0 && logged == moved)
 }
 
 /// Refuses a file whose log is missing. What a process that was killed left between two steps is completed.
-pub(super) async fn check(store: &SqliteStore, read_only: bool) -> Result<()> {
+pub(super) async fn check(store: &Opened, read_only: bool) -> Result<()> {
     let mut connection = store.readers.acquire().await?;
     if standing(&mut connection).await? != Some(Standing::Awaits) {
         return Ok(());
@@ -87,7 +87,7 @@ pub(super) async fn check(store: &SqliteStore, read_only: bool) -> Result<()> {
 }
 
 /// A transaction that nobody else writes beside. The file says that there is more in the log.
-pub(super) async fn begin(store: &SqliteStore) -> Result<SqliteTransaction<'static>> {
+pub(super) async fn begin(store: &Opened) -> Result<SqliteTransaction<'static>> {
     let begun = Instant::now();
     loop {
         let mut transaction = store.lock().await?;
@@ -119,7 +119,7 @@ pub(super) async fn begin(store: &SqliteStore) -> Result<SqliteTransaction<'stat
 /// Moves the log into the file, and lets the file say that it is whole. Says whether it is.
 ///
 /// The words come last, so that whoever copies the file meanwhile does not find them beside what is older.
-pub(super) async fn settle(store: &SqliteStore) -> Result<bool> {
+pub(super) async fn settle(store: &Opened) -> Result<bool> {
     let mut transaction = store.lock().await?;
     match standing(&mut transaction).await? {
         Some(Standing::Ahead | Standing::Awaits) if !store.place.has_no_log() => {}
@@ -143,7 +143,24 @@ pub(super) async fn settle(store: &SqliteStore) -> Result<bool> {
     let mut transaction = store.lock().await?;
     let settled = standing(&mut transaction).await? == Some(Standing::Whole) && move_log(store).await?;
     transaction.rollback().await?;
+    if settled {
+        empty_log(store).await?;
+    }
     Ok(settled)
+}
+
+/// Empties a log that was moved, where nobody reads from it: what stands there still would be taken for the log of
+/// whatever file takes this one's name.
+async fn empty_log(store: &Opened) -> Result<()> {
+    let mut connection = store.readers.acquire().await?;
+    // Nobody waits for this.
+    let timeout: i64 = query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await?;
+    query("PRAGMA busy_timeout = 0").execute(&mut *connection).await?;
+    let emptied = query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await;
+    let timeout = format!("PRAGMA busy_timeout = {timeout}");
+    query(AssertSqlSafe(timeout)).execute(&mut *connection).await?;
+    emptied?;
+    Ok(())
 }
 
 /// Lets a file that has no log, and that nobody else knows yet, say that it is whole.

@@ -21,7 +21,7 @@ pub(super) async fn tidy(store: &SqliteStore, at: Timestamp) -> Result<(), Failu
     // Readers do not keep writers waiting, so that this is looked at before anything is locked.
     let found = query("SELECT 1 FROM usage WHERE hour < ? AND hour % 86400000 <> 0 LIMIT 1")
         .bind(hours)
-        .fetch_optional(store.reader()?)
+        .fetch_optional(&store.reader()?)
         .await?;
     if found.is_some() {
         let mut transaction = store.begin().await?;

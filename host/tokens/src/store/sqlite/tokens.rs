@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query, query_scalar};
 
 use super::failure::Failure;
-use super::{SqliteStore, audit, counts, time};
+use super::{SqliteStore, audit, counts, lineage, time};
 use crate::secret::SecretHash;
 use crate::store::{Change, ChangeSet, SecretsPage, StoreError, StoredSecret, TokenPage};
 use crate::token::{Grant, Label, SecretVersion, Token};
@@ -58,7 +58,9 @@ pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Ve
         chain.append(&mut transaction, changes, change).await?;
     }
     note_time(&mut transaction, changes.at.as_millis()).await?;
+    let seen = lineage::read(&mut transaction).await?;
     transaction.commit().await?;
+    store.note(seen);
     Ok(revisions)
 }
 
@@ -212,7 +214,7 @@ pub(super) async fn page(store: &SqliteStore, after: i64, limit: u32) -> Result<
 }
 
 pub(super) async fn place(store: &SqliteStore, id: &str) -> Result<Option<i64>> {
-    Ok(query_scalar("SELECT number FROM tokens WHERE id = ?").bind(id).fetch_optional(store.reader()?).await?)
+    Ok(query_scalar("SELECT number FROM tokens WHERE id = ?").bind(id).fetch_optional(&store.reader()?).await?)
 }
 
 /// Tokens of these rows, which are all tokens between the first and the last of them.
@@ -276,18 +278,19 @@ fn hash(bytes: &[u8]) -> Result<SecretHash> {
 
 pub(super) async fn by_hash(store: &SqliteStore, hash: &SecretHash) -> Result<Option<StoredSecret>> {
     let hash = hash.as_bytes().as_slice();
-    let page: Option<String> = query_scalar(SECRET_BY_HASH).bind(hash).fetch_optional(store.reader()?).await?;
+    let page: Option<String> = query_scalar(SECRET_BY_HASH).bind(hash).fetch_optional(&store.reader()?).await?;
     let secrets = page.map(|page| read_secrets(&page)).transpose()?;
     Ok(secrets.and_then(|mut secrets| secrets.pop()))
 }
 
 pub(super) async fn secrets_after(store: &SqliteStore, revision: i64, tokens_max: u32) -> Result<Option<SecretsPage>> {
     // One row of one table, five times a second, before anything larger is asked.
-    let newest: i64 = query_scalar("SELECT value FROM meta WHERE name = 'revision'").fetch_one(store.reader()?).await?;
+    let newest: i64 =
+        query_scalar("SELECT value FROM meta WHERE name = 'revision'").fetch_one(&store.reader()?).await?;
     if newest <= revision {
         return Ok(None);
     }
-    let page = query(SECRETS_AFTER).bind(revision).bind(tokens_max).fetch_one(store.reader()?).await?;
+    let page = query(SECRETS_AFTER).bind(revision).bind(tokens_max).fetch_one(&store.reader()?).await?;
     let (text, last): (String, Option<i64>) = (page.try_get(0)?, page.try_get(1)?);
     Ok(last.map(|last| SecretsPage::new(last, move || read_secrets(&text))))
 }

@@ -18,7 +18,7 @@ pub(super) async fn of_token(
     )
     .bind(token_id)
     .bind(since.as_millis())
-    .fetch_all(counts::settled(store).await?)
+    .fetch_all(&counts::settled(store).await?)
     .await?;
     let count = |row: &sqlx::sqlite::SqliteRow| {
         Ok((
