@@ -85,6 +85,8 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// The file to which requests are recorded.
     pub record: Option<PathBuf>,
+    /// The Unix socket at which the head of the audit log is told with each change of a token.
+    pub syslog: Option<PathBuf>,
 }
 
 /// A place where clients connect.
@@ -258,6 +260,7 @@ impl Default for Config {
             unlocked: false,
             store: None,
             record: None,
+            syslog: None,
         }
     }
 }

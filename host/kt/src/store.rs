@@ -2,13 +2,15 @@
 
 use std::env;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 use cedargate::model::Timestamp;
 use cedargate_gateway::config::Config;
-use cedargate_tokens::{Actor, Clock, IfReplaced, Skew, SqliteOptions, SqliteStore, Store, Tokens};
+use cedargate_tokens::{
+    Actor, Clock, IfReplaced, SYSLOG_SOCKET, Sealed, Skew, SqliteOptions, SqliteStore, Store, Tokens, Witness, syslog,
+};
 use clap::Args;
 
 use crate::stderr;
@@ -37,6 +39,10 @@ pub(crate) struct StoreArg {
     /// Go on although the store is older than what was seen of it, or another one: it is put in that one's place.
     #[arg(long)]
     accept_store: bool,
+    /// Send the head of the audit log to the system's log, too, when something is changed. Default: the socket of the
+    /// configuration.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = SYSLOG_SOCKET)]
+    syslog: Option<PathBuf>,
 }
 
 /// A store that is open.
@@ -60,6 +66,12 @@ impl StoreArg {
         self.open_with(SqliteOptions { create: false, ..SqliteOptions::default() }).await
     }
 
+    /// Opens the store that is there, whatever took its place: somebody looks what is wrong with it.
+    pub(crate) async fn open_to_look(&self) -> anyhow::Result<Opened> {
+        let if_replaced = IfReplaced::Await;
+        self.open_with(SqliteOptions { create: false, if_replaced, ..SqliteOptions::default() }).await
+    }
+
     /// Opens the store, and makes it where there is none.
     pub(crate) async fn open_or_make(&self) -> anyhow::Result<Opened> {
         self.open_with(SqliteOptions::default()).await
@@ -79,6 +91,12 @@ impl StoreArg {
         let if_replaced = if self.accept_store { IfReplaced::Accept } else { options.if_replaced };
         let store = SqliteStore::open(self.path()?, SqliteOptions { if_replaced, ..options }).await?;
         tell_accepted(&store);
+        let mut store =
+            store.witnessed_by(Arc::new(|sealed: &Sealed| stderr::say(format_args!("audit head: {}", sealed.head))));
+        let configured = || Ok::<_, anyhow::Error>(self.config()?.and_then(|config| config.syslog));
+        if let Some(socket) = self.syslog.clone().map_or_else(configured, |socket| Ok(Some(socket)))? {
+            store = store.witnessed_by(to_syslog(&socket)?);
+        }
         OPENED.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
         Ok(store)
     }
@@ -99,6 +117,11 @@ impl StoreArg {
         let Some(path) = self.config.clone().or_else(|| named(CONFIG)) else { return Ok(None) };
         Config::load(&path).map(Some).context("the gateway's configuration cannot be used")
     }
+}
+
+/// Tells the system's log the head of the audit log with each change.
+pub(crate) fn to_syslog(socket: &Path) -> anyhow::Result<Witness> {
+    syslog(socket).with_context(|| format!("the system's log cannot be written at `{}`", socket.display()))
 }
 
 /// Says what is lost with a store in whose place this one was accepted.

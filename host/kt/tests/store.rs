@@ -1,9 +1,10 @@
 //! `kt store`, and copies of a store's file, as whoever keeps backups meets them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -246,7 +247,15 @@ fn a_gateway_that_starts_with_an_older_store_answers_once_it_is_accepted() {
     let key = create(&store, "app");
     data(&["store", "backup", &backup, "--store", &store]);
     create(&store, "lost");
+    let (gateway, clients, admin) = Gateway::listening(&store, &[]);
+    assert_eq!(get(&admin, "/readyz", "-").0, 200);
+    // Written over while a gateway has it open, and nothing stands in its log.
+    until("the log is empty", || fs::metadata(desk.path("store.db-wal")).is_ok_and(|log| log.len() == 0));
     fs::copy(&backup, &store).unwrap();
+    until("503", || get(&admin, "/readyz", "-").0 == 503 && get(&clients, "/v1/models", &key).0 == 503);
+    let (code, _, stderr) = ran(&["store", "restore", &backup, "--store", &store]);
+    assert!(code == 2 && stderr.contains("another process has the token store"), "{stderr}");
+    gateway.end_by("KILL");
     let (gateway, clients, admin) = Gateway::listening(&store, &[]);
     assert_eq!((get(&clients, "/v1/models", &key).0, get(&admin, "/readyz", "-").0), (503, 503));
     gateway.end_by("TERM");
@@ -260,4 +269,32 @@ fn a_gateway_that_starts_with_an_older_store_answers_once_it_is_accepted() {
     let (gateway, _, admin) = Gateway::listening(&store, &[]);
     assert_eq!(get(&admin, "/readyz", "-").0, 200);
     gateway.end_by("TERM");
+}
+
+#[test]
+fn the_head_of_the_audit_log_is_told_with_each_change() {
+    let desk = Desk::new();
+    let (store, socket) = (desk.named("store.db"), desk.named("log"));
+    let receiver = UnixDatagram::bind(&socket).unwrap();
+    receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+    let syslog = format!("--syslog={socket}");
+    let mut heads = Vec::new();
+    for command in [
+        &["tokens", "create", "--type", "access", "--name", "app"][..],
+        &["tokens", "disable", "--name", "app"],
+        &["tokens", "revoke", "--name", "app"],
+    ] {
+        let (code, _, stderr) = ran(&[command, &["--store", &store, &syslog]].concat());
+        assert_eq!(code, 0, "{stderr}");
+        let head = stderr.lines().find_map(|line| line.strip_prefix("audit head: ")).unwrap().to_owned();
+        let mut message = [0; 256];
+        let length = receiver.recv(&mut message).unwrap();
+        assert!(String::from_utf8(message[..length].to_vec()).unwrap().ends_with(&format!("head={head}")));
+        heads.push(head);
+    }
+    for head in &heads {
+        data(&["audit", "verify", "--head", head, "--store", &store]);
+    }
+    let (_, _, stderr) = ran(&["tokens", "list", "--store", &store, &syslog]);
+    assert_eq!(stderr, "", "nothing was changed");
 }

@@ -1,11 +1,18 @@
 //! Who changed what, when: a log that only grows, each entry sealed with the hash of the one before it.
 
+mod syslog;
+
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedargate::model::Timestamp;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
+
+use crate::store::Replacement;
+
+pub use syslog::{SYSLOG_SOCKET, syslog};
 
 /// What an entry's hash begins with, so that it is the hash of nothing else.
 const DOMAIN: &[u8] = b"cedargate audit 1";
@@ -113,6 +120,9 @@ pub struct Verified {
     pub head: Option<ChainHash>,
     /// How many entries came after the head that was asked for.
     pub after_known: Option<u64>,
+    /// How many tokens were last changed by a version whose entries cover less of them: not the whole hashes of their
+    /// secrets, nor when these were rotated. The next change of a token covers all of it.
+    pub covered_in_part: u64,
 }
 
 /// The log is not what it was.
@@ -138,14 +148,48 @@ pub enum Tampered {
         head: ChainHash,
     },
     /// What the log says of a token is not how the token is.
-    #[error("the token {token_id} was changed past the log: the last entry about it, {number}, says otherwise")]
+    #[error(
+        "the token `{token_name}` ({token_id}) was changed past the log: {}", says_otherwise(*.number)
+    )]
     TokenChanged {
         /// The id of the token.
         token_id: String,
-        /// The number of the last entry about it.
+        /// The name of the token.
+        token_name: String,
+        /// The number of the last entry about it that holds; 0 where there is none.
         number: i64,
     },
+    /// There are fewer entries than changes.
+    #[error("the log ends with entry {entries}, and {changes} changes were made: entries were cut off")]
+    CutOff {
+        /// The number of the last entry.
+        entries: i64,
+        /// How many changes were made.
+        changes: i64,
+    },
+    /// The store is older than what was seen of it, or another one.
+    #[error("the token store was replaced: {0}")]
+    Replaced(Replacement),
 }
+
+fn says_otherwise(number: i64) -> String {
+    match number {
+        0 => "no entry tells of it".to_owned(),
+        number => format!("entry {number} says otherwise"),
+    }
+}
+
+/// A change that was sealed, and the head of the log with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The number of the last entry.
+    pub number: i64,
+    /// Its hash.
+    pub head: ChainHash,
+}
+
+/// Somebody who is told the head of the log with each change, and keeps it where whoever may write the store may not.
+pub type Witness = Arc<dyn Fn(&Sealed) + Send + Sync>;
 
 /// Walks a log from its beginning.
 #[derive(Debug, Default)]
@@ -187,6 +231,7 @@ impl Walk {
             entries: self.entries,
             head: (self.entries > 0).then_some(self.last),
             after_known: self.known_at.map(|at| self.entries.saturating_sub(at)),
+            covered_in_part: 0,
         })
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::audit::ChainHash;
+use crate::store::RowSeal;
 use crate::token::{Allowance, Label, SecretVersion, Token};
 
 /// The newest secrets of a token that are described one by one. A token that is rotated each hour has thousands, and
@@ -44,6 +45,9 @@ struct Described<'a> {
     secrets: Vec<DescribedSecret<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     older_secrets: Option<OlderSecrets>,
+    /// Everything that stands in the rows of the token, as one digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<&'a RowSeal>,
 }
 
 /// Secrets that are not told one by one: how many, and the SHA-256 of how they would be told.
@@ -68,8 +72,9 @@ struct DescribedSecret<'a> {
     rotation_key: Option<&'a str>,
 }
 
-/// The token as JSON, without its revision, its use, and the hashes of its secrets.
-pub(crate) fn describe(token: &Token) -> serde_json::Result<String> {
+/// The token as JSON, without its revision, its use, and the hashes of its secrets; with the digest of its rows, which
+/// covers all but its use.
+pub(crate) fn describe(token: &Token, rows: Option<&RowSeal>) -> serde_json::Result<String> {
     let Token {
         id,
         name,
@@ -105,6 +110,7 @@ pub(crate) fn describe(token: &Token) -> serde_json::Result<String> {
         revoked_at: *revoked_at,
         secrets: newer.iter().map(DescribedSecret::from).collect(),
         older_secrets: older_secrets(older)?,
+        rows,
     })
 }
 

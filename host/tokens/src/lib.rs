@@ -20,7 +20,7 @@ mod secret;
 mod store;
 mod token;
 
-pub use audit::{AuditEntry, ChainHash, ChainHashError, Tampered, Verified};
+pub use audit::{AuditEntry, ChainHash, ChainHashError, SYSLOG_SOCKET, Sealed, Tampered, Verified, Witness, syslog};
 pub use catalogue::{Catalogue, NotInCatalogue};
 pub use clock::{CLOCK_BEHIND_MAX, Clock, ClockError, Skew};
 pub use directory::{Availability, Directory, DirectoryOptions, Entry, Lookup};
@@ -41,8 +41,8 @@ pub use secret::{
 };
 pub use store::{
     Ask, BudgetStore, Change, ChangeSet, Checked, Granted, IfReplaced, Lineage, Lost, RecordStore, Replacement,
-    Restored, SecretsPage, Settlement, SqliteOptions, SqliteStore, Store, StoreError, StoredSecret, TokenPage,
-    TokenStore, Work, restore,
+    Restored, RowSeal, SecretsPage, Settlement, SqliteOptions, SqliteStore, Store, StoreError, StoredRow, StoredSecret,
+    TokenPage, TokenStore, Work, restore,
 };
 pub use token::{
     Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,

@@ -7,6 +7,7 @@ mod budgets;
 mod change;
 mod error;
 mod lineage;
+mod row;
 mod sqlite;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use change::{Change, ChangeSet};
 pub use error::StoreError;
 pub(crate) use lineage::Descent;
 pub use lineage::{Lineage, Replacement};
+pub use row::{RowSeal, StoredRow};
 pub(crate) use sqlite::RESTORED;
 pub use sqlite::{Checked, IfReplaced, Lost, Restored, SqliteOptions, SqliteStore, restore};
 
@@ -58,6 +60,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// The place of the token with this id, to go on after.
     fn token_place<'a>(&'a self, id: &'a str) -> Work<'a, Option<i64>>;
 
+    /// What stands in the rows of tokens, in the same order, at most `limit` after the place `after`.
+    fn rows(&self, after: i64, limit: u32) -> Work<'_, Vec<StoredRow>>;
+
     /// Entries of the audit log after a number, oldest first, at most `limit`.
     fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>>;
 
@@ -76,7 +81,7 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Which store this is now, and how far it has come.
     fn lineage(&self) -> Work<'_, Lineage>;
 
-    /// What was last seen of it before it was opened, where that was kept.
+    /// What was last seen of it, by whomever, where that was kept. [`lineage`](Self::lineage) is asked after this.
     fn seen(&self) -> Option<Lineage> {
         None
     }

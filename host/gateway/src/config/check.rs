@@ -50,6 +50,7 @@ impl Checker<'_, '_> {
             control,
             tokens,
             events,
+            audit,
             providers,
             models,
             aliases,
@@ -76,6 +77,7 @@ impl Checker<'_, '_> {
         let aliases = self.aliases(aliases, &models, &providers);
         let teams = self.teams(teams, &providers);
         let path = |path: Option<String>| path.map(|path| self.folder.join(path));
+        let syslog = path(audit.syslog);
         let (policies, shadow, store, record) = (path(policies), path(shadow), path(store), path(record));
         let limits = self.limits(&limits);
         let timeouts = self.timeouts(&timeouts);
@@ -99,6 +101,7 @@ impl Checker<'_, '_> {
             unlocked,
             store,
             record,
+            syslog,
         }
     }
 

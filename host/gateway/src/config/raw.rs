@@ -28,6 +28,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) events: RawEvents,
     #[serde(default)]
+    pub(super) audit: RawAudit,
+    #[serde(default)]
     pub(super) providers: BTreeMap<Text, Spanned<RawProvider>>,
     #[serde(default)]
     pub(super) models: Vec<RawModel>,
@@ -86,6 +88,12 @@ pub(super) struct RawTokens {
 pub(super) struct RawEvents {
     pub(super) keep: Option<Spanned<u64>>,
     pub(super) keep_for: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAudit {
+    pub(super) syslog: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
     Ask, AuditEntry, Batch, BudgetKey, BudgetStore, ChangeSet, Event, EventFilter, Granted, Lineage, RecordStore,
-    SecretHash, SecretsPage, Settlement, SqliteStore, StoreError, StoredSecret, Token, TokenPage, TokenStore,
-    UsageCount, Work,
+    SecretHash, SecretsPage, Settlement, SqliteStore, StoreError, StoredRow, StoredSecret, Token, TokenPage,
+    TokenStore, UsageCount, Work,
 };
 
 #[derive(Debug)]
@@ -65,6 +65,10 @@ impl TokenStore for FailingStore {
 
     fn token_place<'a>(&'a self, id: &'a str) -> Work<'a, Option<i64>> {
         self.unless_away(self.inner.token_place(id))
+    }
+
+    fn rows(&self, after: i64, limit: u32) -> Work<'_, Vec<StoredRow>> {
+        self.unless_away(self.inner.rows(after, limit))
     }
 
     fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>> {

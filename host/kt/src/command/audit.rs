@@ -1,7 +1,7 @@
 //! `kt audit`: who changed what, and whether that is all.
 
 use anyhow::Context;
-use cedargate_tokens::{AuditEntry, ChainHash};
+use cedargate_tokens::{AuditEntry, ChainHash, Verified};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,8 +19,10 @@ use crate::{stderr, stdout};
 const PAGE: u32 = 1_000;
 
 const AFTER_HELP: &str = "\
-Each entry is sealed with the hash of the one before it. Who keeps the head, the hash of the last one, can show later
-that nothing before it was changed or cut off.
+Each entry is sealed with the hash of the one before it, and holds a digest of everything that is stored of its token but
+its use. Who keeps the head, the hash of the last one, can show later that nothing before it was changed or cut off, by
+whoever may write the file, too: it is printed with each change, and goes to the system's log with `--syslog`, or where
+the configuration says so under `audit`.
 
 Exit codes of `verify`: 0 in order, 1 something was changed, 2 cannot say.
 
@@ -139,7 +141,8 @@ fn changes(entry: &AuditEntry) -> String {
     let mut changed = String::new();
     for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
         let (old, new) = (before.get(name), after.get(name));
-        if old == new {
+        // The digest of everything is another with every change.
+        if old == new || name == "rows" {
             continue;
         }
         changed.push_str(if changed.is_empty() { ": " } else { ", " });
@@ -165,13 +168,15 @@ struct Verdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     after_head: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    covered_in_part: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 impl Verify {
     fn run(self) -> anyhow::Result<Answer> {
         let verified = block_on(async {
-            let opened = self.store.open().await?;
+            let opened = self.store.open_to_look().await?;
             Ok(opened.tokens.audit_verify(self.head).await?)
         })?;
         let verdict = match &verified {
@@ -181,6 +186,7 @@ impl Verify {
                 entries: Some(verified.entries),
                 head: verified.head,
                 after_head: verified.after_known,
+                covered_in_part: Some(verified.covered_in_part).filter(|tokens| *tokens > 0),
                 error: None,
             },
             Err(tampered) => Verdict {
@@ -189,9 +195,18 @@ impl Verify {
                 entries: None,
                 head: None,
                 after_head: None,
+                covered_in_part: None,
                 error: Some(tampered.to_string()),
             },
         };
+        if let Ok(Verified { covered_in_part: 1.., .. }) = &verified {
+            stderr::say(format_args!(
+                "note: {} of the tokens were last changed by a version that did not seal all of them: what of them is not \
+                 covered are the hashes of their secrets beyond 12 digits, and when these were rotated; the next change of \
+                 a token covers it",
+                verified.as_ref().map_or(0, |verified| verified.covered_in_part)
+            ));
+        }
         match (self.output.format, &verified) {
             (Format::Json, _) => stdout::print(&pretty::one_line(&verdict)?)?,
             (Format::Text, Ok(verified)) => {

@@ -14,12 +14,12 @@ use anyhow::Context;
 use cedargate_gateway::config::{Config, ConfigError};
 use cedargate_gateway::policies::{bundle, candidates};
 use cedargate_gateway::{Options, Overrides, Running, start};
-use cedargate_tokens::{Clock, IfReplaced, Skew, SqliteOptions, SqliteStore, Store};
+use cedargate_tokens::{Clock, IfReplaced, SYSLOG_SOCKET, Sealed, Skew, SqliteOptions, SqliteStore, Store};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::answer::Answer;
-use crate::store::{tell_accepted, usual_path};
+use crate::store::{tell_accepted, to_syslog, usual_path};
 use crate::{cache, stderr};
 
 /// The file of a demo's tokens, in a folder that is forgotten.
@@ -84,6 +84,10 @@ pub(crate) struct Serve {
     /// answered 503 until `kt store restore` or a command with `--accept-store` has put it right.
     #[arg(long)]
     accept_store: bool,
+    /// Send the head of the audit log to the system's log, too, when a token is changed. Default: the socket of the
+    /// configuration.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, default_missing_value = SYSLOG_SOCKET)]
+    syslog: Option<PathBuf>,
     /// How the log is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -153,6 +157,12 @@ impl Serve {
         let if_replaced = if self.accept_store { IfReplaced::Accept } else { IfReplaced::Await };
         let store = SqliteStore::open(&path, SqliteOptions { if_replaced, ..SqliteOptions::default() }).await?;
         tell_accepted(&store);
+        let mut store = store.witnessed_by(Arc::new(|Sealed { number, head }: &Sealed| {
+            tracing::info!(number, %head, "audit head");
+        }));
+        if let Some(socket) = self.syslog.as_deref().or(config.syslog.as_deref()) {
+            store = store.witnessed_by(to_syslog(socket)?);
+        }
         let running = open(config, self.config.clone(), overrides, &store, skew).await;
         let running = match running {
             Ok(running) => running,

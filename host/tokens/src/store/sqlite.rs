@@ -13,12 +13,14 @@ mod place;
 mod restore;
 mod rows;
 mod schema;
+mod sealed;
 mod standing;
 mod tidy;
 mod tokens;
 mod usage;
 mod write;
 
+use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,9 +31,9 @@ use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 
 use super::{
     Ask, BudgetStore, ChangeSet, Descent, Granted, Lineage, RecordStore, Replacement, SecretsPage, Settlement,
-    StoreError, StoredSecret, TokenPage, TokenStore, Work,
+    StoreError, StoredRow, StoredSecret, TokenPage, TokenStore, Work,
 };
-use crate::audit::AuditEntry;
+use crate::audit::{AuditEntry, Sealed, Witness};
 use crate::record::{Batch, BudgetKey, Event, EventFilter, UsageCount};
 use crate::secret::SecretHash;
 use crate::token::Token;
@@ -87,7 +89,7 @@ impl Default for SqliteOptions {
 /// A store in one SQLite file, for any number of processes on one machine.
 ///
 /// What is acknowledged is on the disk: each transaction is synced before it returns.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SqliteStore {
     path: PathBuf,
     options: SqliteOptions,
@@ -96,6 +98,13 @@ pub struct SqliteStore {
     mark: Mark,
     seen: Option<Lineage>,
     accepted: Option<Replacement>,
+    witnesses: Vec<Witness>,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl SqliteStore {
@@ -121,6 +130,7 @@ impl SqliteStore {
             mark,
             seen: seen.map(|seen| seen.lineage),
             accepted: None,
+            witnesses: Vec::new(),
         };
         match store.meet().await {
             Ok(()) => Ok(store),
@@ -173,6 +183,19 @@ impl SqliteStore {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells somebody the head of the audit log with each change that is made through this.
+    #[must_use]
+    pub fn witnessed_by(mut self, witness: Witness) -> Self {
+        self.witnesses.push(witness);
+        self
+    }
+
+    fn tell(&self, sealed: &Sealed) {
+        for witness in &self.witnesses {
+            witness(sealed);
+        }
     }
 
     /// What was lost with the store that this one was accepted in the place of, if it was accepted now.
@@ -286,6 +309,10 @@ impl TokenStore for SqliteStore {
         self.work(tokens::place(self, id))
     }
 
+    fn rows(&self, after: i64, limit: u32) -> Work<'_, Vec<StoredRow>> {
+        self.work(sealed::page(self, after, limit))
+    }
+
     fn audit_after(&self, number: i64, limit: u32) -> Work<'_, Vec<AuditEntry>> {
         self.work(audit::after(self, number, limit))
     }
@@ -308,7 +335,7 @@ impl TokenStore for SqliteStore {
     }
 
     fn seen(&self) -> Option<Lineage> {
-        self.seen
+        self.mark.read().map(|seen| seen.lineage).or(self.seen)
     }
 
     fn secrets_after(&self, revision: i64, tokens_max: u32) -> Work<'_, Option<SecretsPage>> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cedargate_tokens::{SqliteOptions, SqliteStore};
+use cedargate_tokens::{IfReplaced, SqliteOptions, SqliteStore};
 use clap::Args;
 
 use super::Told;
@@ -40,7 +40,8 @@ impl Check {
                     (SqliteStore::open(&file, options).await?, file)
                 }
                 None => {
-                    let options = SqliteOptions { create: false, ..SqliteOptions::default() };
+                    let if_replaced = IfReplaced::Await;
+                    let options = SqliteOptions { create: false, if_replaced, ..SqliteOptions::default() };
                     (self.store.open_sqlite(options).await?, self.store.path()?)
                 }
             };

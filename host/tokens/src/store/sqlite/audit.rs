@@ -5,9 +5,9 @@ use sqlx::{Row, query};
 
 use super::failure::Failure;
 use super::{SqliteStore, time};
-use crate::audit::{AuditEntry, ChainHash};
+use crate::audit::{AuditEntry, ChainHash, Sealed};
 use crate::describe::describe;
-use crate::store::{Change, ChangeSet, StoreError};
+use crate::store::{Change, ChangeSet, RowSeal, StoreError};
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -33,7 +33,9 @@ impl Chain {
         connection: &mut SqliteConnection,
         changes: &ChangeSet,
         change: &Change,
+        rows: [Option<RowSeal>; 2],
     ) -> Result<()> {
+        let [rows_before, rows_after] = rows;
         let mut entry = AuditEntry {
             number: self.number.saturating_add(1),
             at: changes.at,
@@ -41,8 +43,13 @@ impl Chain {
             action: change.action.to_owned(),
             token_id: change.after.id.clone(),
             token_name: change.after.name.clone(),
-            before: change.before.as_ref().map(describe).transpose().map_err(StoreError::invalid)?,
-            after: describe(&change.after).map_err(StoreError::invalid)?,
+            before: change
+                .before
+                .as_ref()
+                .map(|before| describe(before, rows_before.as_ref()))
+                .transpose()
+                .map_err(StoreError::invalid)?,
+            after: describe(&change.after, rows_after.as_ref()).map_err(StoreError::invalid)?,
             hash: ChainHash::default(),
         };
         entry.hash = entry.sealed(&self.hash);
@@ -64,6 +71,11 @@ impl Chain {
         self.number = entry.number;
         self.hash = entry.hash;
         Ok(())
+    }
+
+    /// The head of the log.
+    pub(super) fn sealed(&self) -> Sealed {
+        Sealed { number: self.number, head: self.hash }
     }
 }
 

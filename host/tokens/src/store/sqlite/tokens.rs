@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query, query_scalar};
 
 use super::failure::Failure;
-use super::{SqliteStore, audit, counts, lineage, time};
+use super::{SqliteStore, audit, counts, lineage, sealed, time};
 use crate::secret::SecretHash;
 use crate::store::{Change, ChangeSet, SecretsPage, StoreError, StoredSecret, TokenPage};
 use crate::token::{Grant, Label, SecretVersion, Token};
@@ -54,13 +54,16 @@ pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Ve
     let mut revisions = Vec::with_capacity(changes.changes.len());
     let mut chain = audit::Chain::resume(&mut transaction).await?;
     for change in &changes.changes {
+        let before = sealed::of(&mut transaction, &change.after.id).await?;
         revisions.push(apply_one(&mut transaction, changes, change).await?);
-        chain.append(&mut transaction, changes, change).await?;
+        let after = sealed::of(&mut transaction, &change.after.id).await?;
+        chain.append(&mut transaction, changes, change, [before, after]).await?;
     }
     note_time(&mut transaction, changes.at.as_millis()).await?;
     let seen = lineage::read(&mut transaction).await?;
     transaction.commit().await?;
     store.note(seen);
+    store.tell(&chain.sealed());
     Ok(revisions)
 }
 
