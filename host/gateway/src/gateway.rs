@@ -8,7 +8,7 @@ use cedargate::model::{Request, Timestamp};
 use cedargate_http::admit::Judged;
 use cedargate_http::catalogue::Candidate;
 use cedargate_http::reply::Rejection;
-use cedargate_tokens::{Clock, Directory, Event, Ledger, Recorder, Tokens};
+use cedargate_tokens::{Clock, Directory, Event, Ledger, Recorder, Tokens, UNLISTED};
 use tokio::sync::{Semaphore, watch};
 
 use crate::identify::Who;
@@ -65,7 +65,13 @@ impl Gateway {
     }
 
     /// Tells of a request, once the candidate policies were asked about it where there are any.
-    pub(crate) fn tell(&self, story: &Story, event: Event, candidate: Option<&Candidate>) {
+    pub(crate) fn tell(&self, story: &Story, mut event: Event, candidate: Option<&Candidate>) {
+        let live = self.live.load();
+        if let Some(model) = event.counted_as.as_ref().or(event.model.as_ref())
+            && !event.provider.as_ref().is_some_and(|provider| live.is_listed(provider, model))
+        {
+            event.counted_as = Some(UNLISTED.into());
+        }
         match self.shadow.load().as_ref() {
             None => self.recorder.record(event),
             Some(shadow) => match story.for_shadow(event, candidate) {

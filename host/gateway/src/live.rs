@@ -106,6 +106,11 @@ impl Live {
         self.models.get(&*candidate.provider)?.get(&*candidate.model)
     }
 
+    /// Whether the configuration names a model of a provider.
+    pub(crate) fn is_listed(&self, provider: &str, model: &str) -> bool {
+        self.models.get(provider).is_some_and(|models| models.contains_key(model))
+    }
+
     /// The provider of a candidate.
     pub(crate) fn provider(&self, id: &str) -> Option<&Provider> {
         self.config.providers.get(id)

@@ -100,8 +100,9 @@ impl Story {
             event.decision = if decision.is_allow() { Verdict::Allow } else { Verdict::Deny };
             tell_decision(&mut event, decision);
         }
-        if let Some((Some(Candidate { provider, .. }), _)) = &self.decided {
+        if let Some((Some(Candidate { provider, model, .. }), _)) = &self.decided {
             event.provider = Some(Arc::clone(provider));
+            event.counted_as = Some(Arc::clone(model));
         }
         Some(event)
     }

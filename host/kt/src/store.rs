@@ -33,7 +33,7 @@ pub(crate) struct StoreArg {
     /// here too. Default: `$CEDARGATE_CONFIG`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Go on although the clock lies behind the times in the store: those are wrong.
+    /// Go on although the clock lies behind the times in the store, or far ahead of them: the clock is right.
     #[arg(long)]
     accept_clock: bool,
     /// Go on although the store is older than what was seen of it, or another one: it is put in that one's place.

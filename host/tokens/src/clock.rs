@@ -11,10 +11,15 @@ use crate::store::{Store, StoreError};
 /// that is set back by more would revive tokens that have expired.
 pub const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(300);
 
-/// What to do where the system's clock lies far behind the newest stored time.
+/// How far the system's clock may lie ahead of the newest stored time where something is changed, in milliseconds: 90
+/// days, longer than a store that is in use stands still. A time that is stored once is behind nobody any more, so that
+/// one command under a clock that is years ahead would keep every gateway from starting.
+pub(crate) const CLOCK_AHEAD_MAX_MS: i64 = 90 * 86_400_000;
+
+/// What to do where the system's clock lies far behind the newest stored time, or far ahead of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Skew {
-    /// Refuse to start.
+    /// Refuse to start where it is behind, and to change anything where it is ahead.
     #[default]
     Refuse,
     /// Believe the system's clock, and forget the newest stored time: it was wrong.
@@ -61,10 +66,15 @@ impl Clock {
     pub async fn start(store: &dyn Store, skew: Skew) -> Result<Self, ClockError> {
         let now = Timestamp::now();
         let Some(newest) = store.newest().await? else { return Ok(Self::at_least(now)) };
-        if newest.saturating_since(now) <= CLOCK_BEHIND_MAX {
+        let is_ahead = now.as_millis().saturating_sub(newest.as_millis()) > CLOCK_AHEAD_MAX_MS;
+        if !is_ahead && newest.saturating_since(now) <= CLOCK_BEHIND_MAX {
             return Ok(Self::at_least(now.max(newest)));
         }
         match skew {
+            Skew::Refuse if is_ahead => {
+                tracing::warn!(%now, %newest, "the clock is far ahead of the store: nothing is changed without `--accept-clock`");
+                Ok(Self::at_least(now))
+            }
             Skew::Refuse => Err(ClockError::Behind { now, newest }),
             Skew::Override => {
                 tracing::warn!(%now, %newest, "the newest stored time is forgotten");

@@ -33,7 +33,7 @@ pub use operations::{
 pub use period::{Period, PeriodError};
 pub use record::{
     Batch, BudgetKey, CountKey, Counted, Event, EventFilter, EventFilterError, Owner, Recorder, RecorderOptions,
-    Retention, Shadow, UsageCount, Verdict,
+    Retention, Shadow, UNLISTED, UsageCount, Verdict,
 };
 pub use secret::{
     EnvSegment, EnvSegmentError, GenerateError, Malformed, PRESENTED_BYTES_MAX, Prefix, Presented, SECRET_PATTERN,

@@ -11,4 +11,4 @@ pub use event::{Event, Shadow, Verdict};
 pub use filter::{EventFilter, EventFilterError};
 pub use recorder::{Recorder, RecorderOptions, Retention};
 pub(crate) use tally::DENIED;
-pub use tally::{Batch, CountKey, Counted, UsageCount};
+pub use tally::{Batch, CountKey, Counted, UNLISTED, UsageCount};

@@ -198,8 +198,8 @@ async fn a_store_that_was_replaced_is_noticed() {
 #[tokio::test]
 async fn a_clock_that_was_set_back_is_refused() {
     let stage = Stage::new().await;
-    // As if the clock had been right until now, and is a year behind at the next start.
-    let future = later(stage.clock.now(), 365 * 86_400);
+    // As if the clock had been right until now, and is two months behind at the next start.
+    let future = later(stage.clock.now(), 60 * 86_400);
     let recorder = Recorder::start(Arc::clone(&stage.store), RecorderOptions::default());
     let mut event = Event::new("req_1", future, "chat.completions", Verdict::Allow);
     event.token_id = Some("tok_a".into());
@@ -244,4 +244,151 @@ async fn what_cannot_be_written_now_is_written_later() {
     let events = stage.store.events(&cedargate_tokens::EventFilter::default(), None, 10).await.unwrap();
     assert_eq!(events.len(), 1);
     assert!(events[0].1.time > Timestamp::from_millis(0));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_changes_nothing_but_to_end_tokens() {
+    let stage = Stage::new().await;
+    for name in ["ended", "off", "app"] {
+        stage.create(name).await;
+    }
+    let now = stage.clock.now();
+    let years = later(now, 5 * 365 * 86_400);
+    let ahead = Arc::new(Clock::at_least(years));
+    let tokens = Tokens::new(Arc::clone(&stage.store), ahead, Actor::new("local:tester").unwrap());
+    let named = |name: &str| Selector::Name(name.to_owned());
+    let error = tokens.create(NewToken::new("new", Grant::general())).await.unwrap_err();
+    assert!(matches!(error, TokenError::Store(StoreError::ClockAhead { .. })), "{error}");
+    let said = error.to_string();
+    assert!(said.contains(&years.to_string()[..4]) && said.contains(&now.to_string()[..4]), "{said}");
+    assert!(said.contains("--accept-clock"), "{said}");
+    assert!(tokens.enable(&named("app")).await.is_ok(), "it is on, and stays so");
+    tokens.revoke(&named("ended"), None).await.unwrap();
+    tokens.disable(&named("off")).await.unwrap();
+    assert!(tokens.enable(&named("off")).await.is_err());
+    // A gateway under that clock records, and nothing of it is noted.
+    let recorder = Recorder::start(Arc::clone(&stage.store), RecorderOptions::default());
+    recorder.record(Event::new("req_1", years, "chat.completions", Verdict::Allow));
+    recorder.flush().await.unwrap();
+    let clock = Clock::start(&*stage.store, Skew::Refuse).await.unwrap();
+    assert!(clock.now() < later(now, 3_600), "whoever starts now is not behind");
+    stage.tokens.create(NewToken::new("new", Grant::general())).await.unwrap();
+    stage.tokens.audit_verify(None).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_was_not_used_for_long_goes_on_once_the_clock_is_accepted() {
+    let stage = Stage::new().await;
+    let secret = stage.create("app").await;
+    meddle(&stage.path(), "UPDATE meta SET value = value - 8000000000 WHERE name = 'newest'").await;
+    let clock = Arc::new(Clock::start(&*stage.store, Skew::Refuse).await.unwrap());
+    let tokens = Tokens::new(Arc::clone(&stage.store), clock, Actor::new("local:tester").unwrap());
+    let error = tokens.create(NewToken::new("new", Grant::general())).await.unwrap_err();
+    assert!(matches!(error, TokenError::Store(StoreError::ClockAhead { .. })), "{error}");
+    assert_eq!(stage.ask(&secret), "200", "whoever has a token is admitted");
+    Clock::start(&*stage.store, Skew::Override).await.unwrap();
+    tokens.create(NewToken::new("new", Grant::general())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_store_keeps_nobody_from_ending_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    let bounded = SqliteOptions { bytes_max: Some(640 << 10), ..SqliteOptions::default() };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, bounded).await.unwrap());
+    meddle(&path, "CREATE TABLE ballast AS SELECT zeroblob(393216) AS bytes").await;
+    let clock = Arc::new(Clock::start(&*store, Skew::Refuse).await.unwrap());
+    let tokens = Tokens::new(Arc::clone(&store), clock, Actor::new("local:tester").unwrap());
+    let mut made = 0;
+    while tokens.create(NewToken::new(format!("app-{made}"), Grant::general())).await.is_ok() {
+        made += 1;
+    }
+    let named = |n: usize| Selector::Name(format!("app-{n}"));
+    for n in 0..20 {
+        tokens.revoke(&named(n), None).await.unwrap();
+        tokens.disable(&named(n + 20)).await.unwrap();
+    }
+    let mut more = 0;
+    while tokens.create(NewToken::new(format!("more-{more}"), Grant::general())).await.is_ok() {
+        more += 1;
+        assert!(more < 100, "the room is kept for the end of tokens");
+    }
+    tokens.audit_verify(None).await.unwrap().unwrap();
+}
+
+/// A file system with this much room, where whoever runs the test may mount one.
+fn small_disk(bytes: u64) -> Option<SmallDisk> {
+    let folder = tempfile::tempdir().unwrap();
+    let options = format!("size={bytes},mode=0700");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+        .arg(folder.path())
+        .stderr(std::process::Stdio::null())
+        .status();
+    mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(folder))
+}
+
+struct SmallDisk(tempfile::TempDir);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_nobody_from_ending_tokens() {
+    let Some(disk) = small_disk(4 << 20) else { return };
+    let path = disk.0.path().join("tokens.db");
+    let store = SqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
+    let clock = Arc::new(Clock::start(&store, Skew::Refuse).await.unwrap());
+    let actor = Actor::new("local:tester").unwrap();
+    let tokens = Tokens::new(Arc::new(store.clone()), Arc::clone(&clock), actor.clone());
+    for n in 0..30 {
+        tokens.create(NewToken::new(format!("app-{n}"), Grant::general())).await.unwrap();
+    }
+    let named = |n: usize| Selector::Name(format!("app-{n}"));
+    let ballast = disk.0.path().join("ballast");
+    fill(&ballast);
+    for n in 0..10 {
+        tokens.revoke(&named(n), None).await.unwrap();
+        tokens.disable(&named(n + 10)).await.unwrap();
+    }
+    // What the log gave back goes, too.
+    fill(&disk.0.path().join("more-ballast"));
+    let mut made = 0;
+    let error = loop {
+        match tokens.create(NewToken::new(format!("more-{made}"), Grant::general())).await {
+            Ok(_) => made += 1,
+            Err(error) => break error,
+        }
+        assert!(made < 100, "the disk is full");
+    };
+    assert!(matches!(error, TokenError::Store(StoreError::Full)), "{error}");
+    for name in ["ballast", "more-ballast"] {
+        fs::remove_file(disk.0.path().join(name)).unwrap();
+    }
+    tokens.enable(&named(10)).await.unwrap();
+    store.close().await;
+
+    // Another process comes, with nothing beside the file.
+    fill(&ballast);
+    let store = SqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
+    let tokens = Tokens::new(Arc::new(store.clone()), clock, actor);
+    tokens.revoke(&named(29), None).await.unwrap();
+    let error = tokens.create(NewToken::new("one-more", Grant::general())).await.unwrap_err();
+    assert!(matches!(error, TokenError::Store(StoreError::Full)), "{error}");
+    tokens.audit_verify(None).await.unwrap().unwrap();
+    assert!(tokens.find(&named(29)).await.unwrap().revoked_at.is_some());
+    store.close().await;
+}
+
+/// Takes all room that there is.
+fn fill(path: &Path) {
+    use std::io::Write as _;
+    let mut file = fs::File::create(path).unwrap();
+    for size in [65_536, 4_096, 1] {
+        let bytes = vec![0x5a; size];
+        while file.write_all(&bytes).is_ok() {}
+    }
 }

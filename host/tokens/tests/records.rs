@@ -4,7 +4,7 @@ use std::time::Duration;
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
     BudgetKey, Event, EventFilter, Owner, Recorder, RecorderOptions, Retention, Selector, Settlement, Shadow,
-    SqliteOptions, SqliteStore, Status, Store, Unit, Verdict, Window,
+    SqliteOptions, SqliteStore, Status, Store, UNLISTED, Unit, Verdict, Window,
 };
 
 use crate::stage::{Stage, later};
@@ -297,4 +297,24 @@ async fn old_hours_become_days_and_nothing_is_lost() {
         assert_eq!((all().await, recent().await), before);
     }
     assert_eq!((before.0[0].1.requests, before.1[0].1.requests), (96, 48));
+}
+
+#[tokio::test]
+async fn names_that_clients_choose_make_no_rows() {
+    let stage = Stage::new().await;
+    let recorder = recorder(&stage);
+    for n in 0..100 {
+        let mut event = event(&stage, n);
+        event.model = Some(format!("made-up-{n}").into());
+        event.counted_as = Some(UNLISTED.into());
+        recorder.record(event);
+    }
+    recorder.flush().await.unwrap();
+    let usage = stage.store.usage("tok_a", Timestamp::from_millis(0)).await.unwrap();
+    assert_eq!(
+        usage.iter().map(|(model, count)| (model.as_str(), count.requests)).collect::<Vec<_>>(),
+        [(UNLISTED, 100)]
+    );
+    let events = stage.store.events(&EventFilter::default(), None, 1).await.unwrap();
+    assert_eq!(events[0].1.model.as_deref(), Some("made-up-99"), "an event tells what was asked for");
 }

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::client::chat;
-use crate::world::{World, mistyped};
+use crate::world::{World, mistyped, until};
 
 fn scoped(models: &[&str]) -> impl FnOnce(&mut cedargate_tokens::NewToken) {
     let models = models.iter().map(|model| (*model).to_owned()).collect();
@@ -261,4 +261,32 @@ async fn health_and_metrics_are_on_their_own_listener() {
     assert!(metrics.contains("cedargate_decisions_total"));
     let elsewhere = world.client.get("/metrics", &secret).await;
     assert_eq!(elsewhere.status, StatusCode::NOT_FOUND, "clients do not see them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_that_are_not_listed_are_counted_together() {
+    let tables = "
+        [providers.echo]
+        dialect = \"echo\"
+        any_model = true
+        [providers.away]
+        dialect = \"openai\"
+        base_url = \"http://127.0.0.1:9/v1\"
+        any_model = true
+        [[models]]
+        id = \"echo/gpt-4o\"
+    ";
+    let world = World::with(tables).await;
+    let token = world.token("app", |_| {}).await;
+    let secret = token.secret.expose();
+    for n in 0..5 {
+        let made_up = world.client.chat(secret, &format!("echo/made-up-{n}")).await;
+        assert_eq!(made_up.status, StatusCode::OK, "{}", made_up.text());
+        assert!(world.client.chat(secret, &format!("away/made-up-{n}")).await.status.is_server_error());
+    }
+    assert_eq!(world.client.chat(secret, "gpt-4o").await.status, StatusCode::OK);
+    until("all is recorded", || async { world.events().await.len() == 11 }).await;
+    let usage = world.store.usage(&token.token.id, Timestamp::from_millis(0)).await.unwrap();
+    let counted: Vec<_> = usage.iter().map(|(model, count)| (model.as_str(), count.requests)).collect();
+    assert_eq!(counted, [("(unlisted)", 10), ("gpt-4o", 1)]);
 }

@@ -24,7 +24,8 @@ const HOUR_MS: i64 = 3_600_000;
 const NANOS: u64 = 100_000;
 
 const AFTER_HELP: &str = "\
-Requests that were denied are counted together as `(denied)`. The last 24 hours are the present hour and the 23 before
+Requests that were denied are counted together as `(denied)`, those for models that the configuration of the gateway does
+not name, where a provider takes any, as `(unlisted)`. The last 24 hours are the present hour and the 23 before
 it. Counts are at most a second old.
 
 Examples:

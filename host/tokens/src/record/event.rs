@@ -80,6 +80,9 @@ pub struct Event {
     /// What the candidate policies would have decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Shadow>,
+    /// What an admitted request is counted under, where that is not its model. It is not kept.
+    #[serde(skip)]
+    pub counted_as: Option<Arc<str>>,
 }
 
 /// What a candidate policy set would have decided.
@@ -126,6 +129,7 @@ impl Event {
             tokens_out: None,
             cost_nanos: None,
             shadow: None,
+            counted_as: None,
         }
     }
 

@@ -12,6 +12,10 @@ use crate::token::Window;
 /// be another counter.
 pub(crate) const DENIED: &str = "(denied)";
 
+/// What admitted requests are counted under whose model the configuration does not name, where their provider takes any:
+/// their names are the client's choice, too.
+pub const UNLISTED: &str = "(unlisted)";
+
 /// What requests without a model are counted under.
 const NO_MODEL: &str = "(none)";
 
@@ -24,7 +28,7 @@ pub struct CountKey {
     pub version: u32,
     /// The beginning of the hour.
     pub hour: Timestamp,
-    /// The model of admitted requests; `(denied)` for all others.
+    /// The model of admitted requests, `(unlisted)` where the configuration does not name it; `(denied)` for all others.
     pub model: Arc<str>,
 }
 
@@ -101,7 +105,7 @@ impl Batch {
     /// keys of providers as it likes, and each would be another counter.
     pub(super) fn count(&mut self, event: &Event) {
         let (Some(token_id), Some(version)) = (&event.token_id, event.secret_version) else { return };
-        let model = match (event.decision, &event.model) {
+        let model = match (event.decision, event.counted_as.as_ref().or(event.model.as_ref())) {
             (Verdict::Deny, _) => DENIED.into(),
             (Verdict::Allow, Some(model)) => Arc::clone(model),
             (Verdict::Allow, None) => NO_MODEL.into(),

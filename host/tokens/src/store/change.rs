@@ -15,6 +15,15 @@ pub struct ChangeSet {
     pub changes: Vec<Change>,
 }
 
+impl ChangeSet {
+    /// Whether nothing is granted by it: tokens and secrets are revoked and switched off. That is never refused for want
+    /// of room, nor for a clock that is wrong.
+    #[must_use]
+    pub fn only_ends(&self) -> bool {
+        self.changes.iter().all(Change::only_ends)
+    }
+}
+
 /// One token before and after.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -31,5 +40,16 @@ impl Change {
     #[must_use]
     pub fn expected(&self) -> Option<i64> {
         self.before.as_ref().map(|before| before.revision)
+    }
+
+    fn only_ends(&self) -> bool {
+        let Some(before) = &self.before else { return false };
+        let mut ended = before.clone();
+        ended.revoked_at = ended.revoked_at.or(self.after.revoked_at);
+        ended.disabled_at = ended.disabled_at.or(self.after.disabled_at);
+        for (secret, after) in ended.secrets.iter_mut().zip(&self.after.secrets) {
+            secret.revoked_at = secret.revoked_at.or(after.revoked_at);
+        }
+        ended == self.after
     }
 }

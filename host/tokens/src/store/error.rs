@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cedargate::model::Timestamp;
+
 use crate::audit::Tampered;
 use crate::store::Replacement;
 
@@ -44,6 +46,16 @@ pub enum StoreError {
         found: i64,
         /// The newest format that is known.
         known: i64,
+    },
+    /// The clock lies far ahead of everything that is stored.
+    #[error(
+        "the clock says {now}, and the newest time in the token store is {newest}: a time that is stored once cannot be taken back; set the clock right, or, where it is, pass `--accept-clock` (to revoke and to disable is possible without)"
+    )]
+    ClockAhead {
+        /// What the clock says.
+        now: Timestamp,
+        /// The newest time of the store.
+        newest: Timestamp,
     },
     /// The file or its file system may only be read.
     #[error(

@@ -10,6 +10,7 @@ mod leases;
 mod lineage;
 mod opened;
 mod place;
+mod reserve;
 mod restore;
 mod rows;
 mod schema;
@@ -27,7 +28,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use cedargate::model::Timestamp;
-use sqlx::sqlite::{SqlitePool, SqliteTransaction};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteTransaction};
 
 use super::{
     Ask, BudgetStore, ChangeSet, Descent, Granted, Lineage, RecordStore, Replacement, SecretsPage, Settlement,
@@ -41,6 +43,7 @@ use failure::Failure;
 use lineage::{Mark, Seen};
 use opened::Opened;
 use place::Place;
+use reserve::{RESERVE_BYTES, Reserve};
 
 pub use backup::Checked;
 pub(crate) use restore::RESTORED;
@@ -96,6 +99,7 @@ pub struct SqliteStore {
     /// The file, until another one takes its place.
     opened: Arc<RwLock<Arc<Opened>>>,
     mark: Mark,
+    reserve: Reserve,
     seen: Option<Lineage>,
     accepted: Option<Replacement>,
     witnesses: Vec<Witness>,
@@ -122,12 +126,22 @@ impl SqliteStore {
         if let Some(seen) = seen {
             place.part_with(seen.files)?;
         }
-        let opened = Arc::new(Opened::open(place, &options).await?);
+        let reserve = Reserve::of(&path);
+        let opened = match Opened::open(place.clone(), &options).await {
+            // Even to read a store takes some room beside it.
+            Err(StoreError::Full) if !options.read_only => {
+                reserve.release();
+                Opened::open(place, &options).await?
+            }
+            opened => opened?,
+        };
+        let opened = Arc::new(opened);
         let mut store = Self {
             path,
             options,
             opened: Arc::new(RwLock::new(opened)),
             mark,
+            reserve,
             seen: seen.map(|seen| seen.lineage),
             accepted: None,
             witnesses: Vec::new(),
@@ -235,10 +249,32 @@ impl SqliteStore {
         Box::pin(async move { work.await.map_err(|failure| self.told(failure)) })
     }
 
-    /// A transaction that nobody else writes beside.
+    /// A transaction that nobody else writes beside, while there is room beyond what is kept for the end of tokens.
     async fn begin(&self) -> Result<SqliteTransaction<'static>, Failure> {
         let opened = self.opened();
-        let transaction = standing::begin(&opened).await?;
+        let mut transaction = standing::begin(&opened).await?;
+        if let Some(bytes) = self.options.bytes_max {
+            bound(&mut transaction, bytes).await?;
+        }
+        // INVARIANT: nobody writes meanwhile, so that the room is not taken from whoever was given it.
+        if !self.reserve.is_kept() {
+            transaction.rollback().await?;
+            return Err(StoreError::Full.into());
+        }
+        opened.settle_later();
+        Ok(transaction)
+    }
+
+    /// The same for the end of tokens, which may take the last room.
+    async fn begin_ending(&self, last_room: bool) -> Result<SqliteTransaction<'static>, Failure> {
+        let opened = self.opened();
+        let mut transaction = standing::begin(&opened).await?;
+        if last_room {
+            self.reserve.release();
+            if let Some(bytes) = self.options.bytes_max {
+                bound(&mut transaction, bytes.saturating_add(RESERVE_BYTES)).await?;
+            }
+        }
         opened.settle_later();
         Ok(transaction)
     }
@@ -250,6 +286,13 @@ impl SqliteStore {
         opened.place.check()?;
         Ok(opened.readers.clone())
     }
+}
+
+/// Bounds what a connection may let the file grow to.
+async fn bound(connection: &mut SqliteConnection, bytes: u64) -> Result<(), Failure> {
+    let bound = format!("PRAGMA max_page_count = {}", opened::pages(bytes));
+    sqlx::query(AssertSqlSafe(bound)).execute(connection).await?;
+    Ok(())
 }
 
 /// A moment as it is stored.

@@ -158,7 +158,7 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        for end in ["", "-wal", "-shm", "-journal", "-seen"] {
+        for end in ["", "-wal", "-shm", "-journal", "-seen", "-reserve"] {
             let mut path = self.path.clone().into_os_string();
             path.push(end);
             // Mostly it is not there.

@@ -41,6 +41,18 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// Whether there is no room left.
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Full),
+            Self::Database(Error::Database(error)) => {
+                let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
+                code == code::IOERR_SHMSIZE || code & 0xff == code::FULL
+            }
+            Self::Database(_) => false,
+        }
+    }
+
     /// The error for whoever uses the store.
     pub(super) fn at(self, place: &Place) -> StoreError {
         let error = match self {

@@ -139,6 +139,11 @@ impl Opened {
     }
 }
 
+/// Pages of the default size.
+pub(super) fn pages(bytes: u64) -> u64 {
+    (bytes / 4096).max(1)
+}
+
 fn connect_options(place: &Place, options: &SqliteOptions) -> SqliteConnectOptions {
     let mut connect = SqliteConnectOptions::new()
         .filename(place.path())
@@ -157,8 +162,7 @@ fn connect_options(place: &Place, options: &SqliteOptions) -> SqliteConnectOptio
             .pragma("wal_autocheckpoint", "0");
     }
     if let Some(bytes) = options.bytes_max {
-        // Pages of the default size.
-        connect = connect.pragma("max_page_count", (bytes / 4096).max(1).to_string());
+        connect = connect.pragma("max_page_count", pages(bytes).to_string());
     }
     connect
 }

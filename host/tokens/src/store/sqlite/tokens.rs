@@ -8,6 +8,7 @@ use sqlx::{Row, query, query_scalar};
 
 use super::failure::Failure;
 use super::{SqliteStore, audit, counts, lineage, sealed, time};
+use crate::clock::CLOCK_AHEAD_MAX_MS;
 use crate::secret::SecretHash;
 use crate::store::{Change, ChangeSet, SecretsPage, StoreError, StoredSecret, TokenPage};
 use crate::token::{Grant, Label, SecretVersion, Token};
@@ -49,8 +50,37 @@ const SECRET_BY_HASH: &str = concat!(
     ") FROM secrets s JOIN tokens t ON t.number = s.token WHERE s.hash = ?"
 );
 
+/// How often what ends a token is tried where others take the room that was kept for it.
+const ROOM_TRIES: usize = 3;
+
 pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Vec<i64>> {
-    let mut transaction = store.begin().await?;
+    let ends = changes.only_ends();
+    let mut applied = apply_once(store, changes, ends, false).await;
+    for _ in 0..ROOM_TRIES {
+        match applied {
+            Err(failure) if ends && failure.is_full() => {
+                tracing::warn!("the disk is full: the room that is kept for revocations is used");
+                store.reserve.release();
+                applied = apply_once(store, changes, ends, true).await;
+                if applied.is_ok() {
+                    // The log takes more room than what it says: it begins anew.
+                    store.opened().settle().await;
+                }
+            }
+            applied => return applied,
+        }
+    }
+    applied
+}
+
+/// Makes changes. What ends tokens is made whatever the clock says, and with `last_room` beyond what others may use.
+async fn apply_once(store: &SqliteStore, changes: &ChangeSet, ends: bool, last_room: bool) -> Result<Vec<i64>> {
+    let mut transaction = if ends { store.begin_ending(last_room).await? } else { store.begin().await? };
+    let newest = newest(&mut transaction).await?;
+    let leaps = newest.is_some_and(|newest| changes.at.as_millis().saturating_sub(newest) > CLOCK_AHEAD_MAX_MS);
+    if let (true, false, Some(newest)) = (leaps, ends, newest) {
+        return Err(StoreError::ClockAhead { now: changes.at, newest: time(newest) }.into());
+    }
     let mut revisions = Vec::with_capacity(changes.changes.len());
     let mut chain = audit::Chain::resume(&mut transaction).await?;
     for change in &changes.changes {
@@ -67,13 +97,19 @@ pub(super) async fn apply(store: &SqliteStore, changes: &ChangeSet) -> Result<Ve
     Ok(revisions)
 }
 
-/// Notes a time that something is stored at.
+/// The newest time that anything was stored at.
+pub(super) async fn newest(connection: &mut SqliteConnection) -> Result<Option<i64>> {
+    Ok(query_scalar("SELECT value FROM meta WHERE name = 'newest'").fetch_optional(connection).await?)
+}
+
+/// Notes a time that something is stored at, unless it lies so far ahead that the clock may be wrong.
 pub(super) async fn note_time(connection: &mut SqliteConnection, at: i64) -> Result<()> {
     query(
-        "INSERT INTO meta (name, value) VALUES ('newest', ?) \
-         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+        "INSERT INTO meta (name, value) VALUES ('newest', ?1) \
+         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value) WHERE excluded.value - value <= ?2",
     )
     .bind(at)
+    .bind(CLOCK_AHEAD_MAX_MS)
     .execute(connection)
     .await?;
     Ok(())
