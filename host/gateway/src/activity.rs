@@ -65,11 +65,14 @@ pub(crate) enum Over {
     PeerLimit,
     /// A request can be read in more than one way.
     Malformed,
+    /// The peer does not speak TLS as it should, or shows no certificate that is known.
+    Handshake,
 }
 
 impl Over {
     /// Each, in the order of their numbers.
-    pub(crate) const ALL: [Self; 5] = [Self::Idle, Self::Stalled, Self::Abandons, Self::PeerLimit, Self::Malformed];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Idle, Self::Stalled, Self::Abandons, Self::PeerLimit, Self::Malformed, Self::Handshake];
 
     /// What it is called where it is counted.
     pub(crate) const fn label(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Over {
             Self::Abandons => "abandons",
             Self::PeerLimit => "peer_limit",
             Self::Malformed => "malformed",
+            Self::Handshake => "handshake",
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The configuration: one TOML file, checked whole before anything of it is used.
 
 mod check;
+mod exposure;
 mod ids;
 mod key;
 mod limits;
 mod problem;
 mod raw;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,6 +25,7 @@ pub(crate) use ids::is_name;
 pub use key::{KeptKey, ProviderKey};
 pub use limits::{Limits, Timeouts};
 pub use problem::{ConfigError, Problem, Problems};
+pub use tls::{KeptCredential, KeyPair, ListenerTls, Proxy, Reach};
 
 /// Bytes of a configuration file: thousands of models and teams fit.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 4 << 20;
@@ -55,8 +58,12 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Where health and metrics are served; `None` where they are not.
     pub admin: Option<SocketAddr>,
+    /// How TLS is spoken there; absent: not at all.
+    pub admin_tls: Option<ListenerTls>,
     /// Where tokens are made and changed over HTTP; `None` where they are not.
     pub control: Option<SocketAddr>,
+    /// How TLS is spoken there; absent: not at all.
+    pub control_tls: Option<ListenerTls>,
     /// Proxies before the control plane whose `x-forwarded-for` is believed.
     pub control_proxies: Vec<IpNet>,
     /// The longest life of a token that is made or changed.
@@ -104,6 +111,8 @@ pub struct Listener {
     /// Connections at once of one peer that is no trusted proxy: of one IPv4 address, or of one IPv6 network of 64 bits.
     /// 0: as many as it likes.
     pub connections_per_peer: u32,
+    /// How TLS is spoken there; absent: not at all.
+    pub tls: Option<ListenerTls>,
 }
 
 /// Some of the paths of a listener.
@@ -138,6 +147,8 @@ pub struct Provider {
     /// Fields of a body that it takes although they could lead it elsewhere: see
     /// [`ROUTING_FIELDS`](cedargate_http::extract::ROUTING_FIELDS).
     pub body_fields: Vec<&'static str>,
+    /// How it is reached.
+    pub reach: Reach,
 }
 
 /// Which requests a provider takes.
@@ -242,7 +253,9 @@ impl Default for Config {
             org_id: None,
             listeners: vec![Listener::at(DEFAULT_LISTEN)],
             admin: Some(DEFAULT_ADMIN),
+            admin_tls: None,
             control: None,
+            control_tls: None,
             control_proxies: Vec::new(),
             token_life_max: None,
             events: Retention::default(),
@@ -275,6 +288,7 @@ impl Listener {
             routes: Vec::new(),
             trusted_proxies: Vec::new(),
             connections_per_peer: DEFAULT_CONNECTIONS_PER_PEER,
+            tls: None,
         }
     }
 }
@@ -289,6 +303,7 @@ impl Provider {
             pass_through: Vec::new(),
             passing: Dialect::Echo.passing(),
             body_fields: Vec::new(),
+            reach: Reach::default(),
         }
     }
 }
@@ -325,8 +340,8 @@ impl Config {
         Self::parse(&text, &path.display().to_string(), folder)
     }
 
-    /// Reads the gateway's own keys at the providers, by the providers' ids. They may change at any time, and only who
-    /// sends requests to providers needs them.
+    /// Reads the gateway's own keys at the providers, by the providers' ids; the credentials for their proxies are only
+    /// tried. They may change at any time, and only who sends requests to providers needs them.
     ///
     /// # Errors
     ///
@@ -339,6 +354,10 @@ impl Config {
                 Some(Ok(key)) => drop(keys.insert(id.clone(), key)),
                 Some(Err(problem)) => problems.push(problem),
                 None => {}
+            }
+            let credential = provider.reach.proxy.as_ref().and_then(|proxy| proxy.credential.as_ref());
+            if let Some(Err(problem)) = credential.map(KeptCredential::header) {
+                problems.push(problem);
             }
         }
         if problems.is_empty() { Ok(keys) } else { Err(ConfigError::Refused(Problems::new(problems))) }

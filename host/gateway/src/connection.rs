@@ -13,11 +13,13 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_rustls::TlsAcceptor;
 
-use crate::activity::{Activity, Exchange, Patience, Verdict};
+use crate::activity::{Activity, Exchange, Over, Patience, Verdict};
 use crate::body::ReplyBody;
 use crate::checked::CheckedIo;
 use crate::config::{Limits, Timeouts};
@@ -29,6 +31,9 @@ use crate::serve::{Role, Stage};
 
 /// How often a silent HTTP/2 connection is asked whether anybody is there.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
+
+/// How long TLS may take to begin. A handshake is a few packets.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// A connection that was accepted.
 pub(crate) struct Connection {
@@ -43,15 +48,39 @@ pub(crate) struct Connection {
 impl Connection {
     /// Serves requests until one of both sides ends.
     pub(crate) async fn serve(self, stream: TcpStream) {
-        let Self { gateway, role, peer, mut stage, limits, timeouts } = self;
+        let gateway = Arc::clone(&self.gateway);
         let _counted = Held::new(&gateway.metrics.connections);
-        if let Err(cause) = prepare(&stream, &timeouts) {
+        if let Err(cause) = prepare(&stream, &self.timeouts) {
             tracing::debug!(%cause, "a connection was gone before it was served");
             return;
         }
-        let patience = Patience::of(&timeouts);
-        let activity = Arc::new(Activity::new(patience));
+        let activity = Arc::new(Activity::new(Patience::of(&self.timeouts)));
         let io = NotedIo::new(stream, Arc::clone(&activity));
+        let Some(tls) = gateway.live.load().secured.shown.to(self.role) else {
+            return self.speak(io, activity).await;
+        };
+        let patience = HANDSHAKE_MAX.min(self.timeouts.header);
+        let mut stage = self.stage.clone();
+        let shaken = tokio::select! {
+            _ = stage.wait_for(|stage| *stage == Stage::Ended) => return,
+            shaken = timeout(patience, TlsAcceptor::from(tls).accept(io)) => shaken,
+        };
+        match shaken.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            Ok(io) => self.speak(io, activity).await,
+            Err(cause) => {
+                gateway.metrics.ended_early(Over::Handshake);
+                tracing::debug!(peer = %self.peer, %cause, "a connection did not come to speak TLS");
+            }
+        }
+    }
+
+    /// Speaks HTTP.
+    async fn speak<S>(self, io: S, activity: Arc<Activity>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { gateway, role, peer, mut stage, limits, timeouts } = self;
+        let patience = Patience::of(&timeouts);
         let io = CheckedIo::new(io, Arc::clone(&gateway), limits.header_bytes);
         let builder = builder(&limits, &activity);
         let service = service_fn(|request| {

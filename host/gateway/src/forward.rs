@@ -200,7 +200,7 @@ impl Target<'_> {
             tracing::error!(provider = &*self.candidate.provider, %cause, "a request cannot be written");
         });
         let request = request.map_err(|_| UpstreamError::Unreachable)?;
-        call.live.upstream.send(request).await
+        call.live.secured.upstream.send(&self.candidate.provider, request).await
     }
 
     fn request(&self, call: &Call<'_>, name: &str) -> Result<Request<Full<Bytes>>, http::Error> {

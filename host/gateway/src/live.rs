@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,7 +14,8 @@ use cedargate_http::route::{PathPrefix, Route};
 use cedargate_tokens::{Allowance, Catalogue};
 use http::HeaderMap;
 
-use crate::config::{self, Config, Listener, Model, Provider, ProviderKey};
+use crate::certificates::{CertificateError, Shown};
+use crate::config::{self, Config, ConfigError, Listener, Model, Provider, ProviderKey};
 use crate::pass_through::Prefixes;
 use crate::policies;
 use crate::upstream::Upstream;
@@ -27,9 +27,29 @@ pub enum LiveError {
     /// The models cannot be told apart.
     #[error("the models of the configuration: {0}")]
     Models(#[from] ModelTableError),
-    /// TLS to providers cannot be set up.
-    #[error("TLS to providers cannot be set up: {0}")]
-    Tls(#[from] io::Error),
+    /// Certificates cannot be used.
+    #[error("certificates cannot be used: {0}")]
+    Certificates(#[from] CertificateError),
+    /// The configuration names a credential that is not there.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// What a configuration comes to that holds certificates, their keys and connections.
+#[derive(Clone)]
+pub(crate) struct Secured {
+    /// Connections to providers.
+    pub(crate) upstream: Arc<Upstream>,
+    /// What listeners show.
+    pub(crate) shown: Arc<Shown>,
+}
+
+impl Secured {
+    /// Reads the files that the configuration names.
+    pub(crate) fn read(config: &Config, listeners: &[Listener]) -> Result<Self, LiveError> {
+        let shown = Shown::read(listeners, config.admin_tls.as_ref(), config.control_tls.as_ref())?;
+        Ok(Self { upstream: Arc::new(Upstream::new(config)?), shown: Arc::new(shown) })
+    }
 }
 
 /// A configuration at work.
@@ -37,7 +57,7 @@ pub(crate) struct Live {
     pub(crate) config: Config,
     pub(crate) catalogue: ModelTable,
     pub(crate) limits: extract::Limits,
-    pub(crate) upstream: Upstream,
+    pub(crate) secured: Secured,
     pub(crate) prefixes: Prefixes,
     /// What tokens may be bound to.
     pub(crate) bindable: Arc<Catalogue>,
@@ -65,6 +85,7 @@ impl Live {
         keys: BTreeMap<String, ProviderKey>,
         listeners: &[Listener],
         bundle: &Bundle,
+        secured: Secured,
     ) -> Result<Self, LiveError> {
         let mut table = ModelTable::builder();
         for (id, provider) in &config.providers {
@@ -85,7 +106,7 @@ impl Live {
         Ok(Self {
             catalogue: table.build()?,
             limits: extract::Limits { json_bytes: bytes, multipart_bytes: bytes },
-            upstream: Upstream::new(&config.timeouts)?,
+            secured,
             prefixes: Prefixes::of(&config),
             bindable: Arc::new(policies::catalogue(&config, bundle)),
             models,

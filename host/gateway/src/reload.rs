@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::config::{Config, ConfigError, Listener};
 use crate::gateway::Gateway;
-use crate::live::{Live, LiveError};
+use crate::live::{Live, LiveError, Secured};
 use crate::overrides::Overrides;
 use crate::policies::{self, Lock, PoliciesError};
 use crate::shadow::Candidates;
@@ -45,6 +45,13 @@ pub(crate) struct Changed {
     pub(crate) config: bool,
     pub(crate) policies: bool,
     pub(crate) shadow: bool,
+    pub(crate) certificates: bool,
+}
+
+impl Changed {
+    const fn all() -> Self {
+        Self { config: true, policies: true, shadow: true, certificates: true }
+    }
 }
 
 /// Reads again what a gateway was started with.
@@ -101,7 +108,7 @@ impl Reloader {
     /// Reads everything again, and says what is wrong to whoever asked.
     pub(crate) async fn everything(&self) -> Result<(), ReloadError> {
         let mut loaded = self.loaded.lock().await;
-        let result = self.reload(&mut loaded, Changed { config: true, policies: true, shadow: true }).await;
+        let result = self.reload(&mut loaded, Changed::all()).await;
         loaded.wrong = result.as_ref().err().inspect(|error| complain(error)).map(ToString::to_string);
         result
     }
@@ -135,7 +142,12 @@ impl Reloader {
         };
         let merged = policies::merge(&bundle, &config)?;
         let listeners = placed(&loaded.listeners, &config);
-        let live = Live::new(config, keys, &listeners, &merged)?;
+        // A certificate that is gone by now does not keep other policies waiting, nor do they cost connections.
+        let secured = match changed.config || changed.certificates {
+            true => Secured::read(&config, &listeners)?,
+            false => before.secured.clone(),
+        };
+        let live = Live::new(config, keys, &listeners, &merged, secured)?;
         if merged.lock_text() != loaded.merged.lock_text() {
             let report = self.gateway.pdp.reload(merged.clone()).await?;
             if let Some(recording) = &self.gateway.recording {
@@ -151,7 +163,13 @@ impl Reloader {
         loaded.listeners = listeners;
         if changed.config {
             self.warn_of_restarts(&before.config, &live.config);
+            for exposure in live.config.exposures() {
+                tracing::warn!("{exposure}");
+            }
             tracing::info!("the configuration was read again");
+        }
+        if changed.certificates {
+            tracing::info!("certificates were read again");
         }
         let config = live.config.clone();
         self.gateway.recorder.keep(config.events);

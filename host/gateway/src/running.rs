@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cedargate_tokens::{Actor, Tokens};
 use tokio::time::timeout;
 
+use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::reload::{ReloadError, Reloader, Watch};
 use crate::serve::Stage;
@@ -54,6 +55,18 @@ impl Running {
     #[must_use]
     pub fn gateway_id(&self) -> String {
         self.gateway.live.load().config.gateway_id.clone()
+    }
+
+    /// The digest of the policies in force, by which events name them.
+    #[must_use]
+    pub fn policy_set(&self) -> String {
+        self.gateway.pdp.info().digest().to_owned()
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.gateway.live.load().config.clone()
     }
 
     /// The tokens of this gateway. A change is seen by every request that begins after it returned.

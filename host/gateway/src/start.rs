@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigError, Limits};
 use crate::descriptors;
 use crate::door::Door;
 use crate::gateway::Gateway;
-use crate::live::{Live, LiveError};
+use crate::live::{Live, LiveError, Secured};
 use crate::metrics::Metrics;
 use crate::overrides::Overrides;
 use crate::pass_through::ProviderKeys;
@@ -133,7 +133,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     for (listener, place) in bound.clients.iter().zip(&mut listening) {
         place.address = address(listener, place.address)?;
     }
-    let live = Live::new(config, keys, &listening, &merged)?;
+    let secured = Secured::read(&config, &listening)?;
+    let live = Live::new(config, keys, &listening, &merged, secured)?;
 
     let directory = Directory::start(Arc::clone(&store), DirectoryOptions::default()).await?;
     let options = RecorderOptions { retention: live.config.events, ..RecorderOptions::default() };
@@ -167,6 +168,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), cache, config_path, overrides, bundle, merged));
     reloader.start_shadow().await?;
     let watch = Watch::start(&reloader, seen);
+    for exposure in gateway.live.load().config.exposures() {
+        tracing::warn!("{exposure}");
+    }
     let addresses = Addresses {
         clients: listening.into_iter().map(|listener| listener.address).collect(),
         admin: bound.admin.as_ref().map(TcpListener::local_addr).transpose()?,

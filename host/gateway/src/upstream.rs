@@ -1,7 +1,7 @@
 //! Requests to providers.
 
+use std::collections::HashMap;
 use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use crate::body::Source;
-use crate::config::Timeouts;
+use crate::certificates;
+use crate::config::{Config, ConfigError, KeptCredential, Proxy, Reach, Timeouts};
+use crate::egress::Egress;
+use crate::live::LiveError;
 
 /// How long a connection to a provider is kept without use. Most servers close after a minute or more.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -39,43 +42,40 @@ pub(crate) enum UpstreamError {
     Late,
 }
 
+type Connections = Client<HttpsConnector<Egress>, Full<Bytes>>;
+
 /// Connections to all providers.
 pub(crate) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// To those that are reached as everybody is.
+    usual: Connections,
+    /// To the others, by their ids: nobody else's connection is taken for them, nor theirs for anybody else.
+    own: HashMap<String, Connections>,
     first_byte: Duration,
 }
 
 impl Upstream {
-    /// Connections that wait as long as this says.
+    /// Connections to these providers, with certificates and credentials as they are now.
     ///
     /// # Errors
     ///
-    /// What TLS says, where it cannot be set up.
-    pub(crate) fn new(timeouts: &Timeouts) -> io::Result<Self> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(timeouts.connect));
-        http.set_keepalive(Some(POOL_IDLE));
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
-            .map_err(io::Error::other)?
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_IDLE_MAX)
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .build(https);
-        Ok(Self { client, first_byte: timeouts.first_byte })
+    /// [`LiveError`], where a certificate or a credential cannot be used.
+    pub(crate) fn new(config: &Config) -> Result<Self, LiveError> {
+        let mut own = HashMap::new();
+        for (id, provider) in config.providers.iter().filter(|(_, provider)| !provider.reach.is_usual()) {
+            own.insert(id.clone(), connections(&provider.reach, &config.timeouts)?);
+        }
+        let usual = connections(&Reach::default(), &config.timeouts)?;
+        Ok(Self { usual, own, first_byte: config.timeouts.first_byte })
     }
 
     /// Sends a request and waits for the head of its reply.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Source>, UpstreamError> {
-        match timeout(self.first_byte, self.client.request(request)).await {
+    pub(crate) async fn send(
+        &self,
+        provider: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Source>, UpstreamError> {
+        let connections = self.own.get(provider).unwrap_or(&self.usual);
+        match timeout(self.first_byte, connections.request(request)).await {
             Ok(Ok(response)) => Ok(response.map(Source::Incoming)),
             Ok(Err(error)) if error.is_connect() => {
                 tracing::warn!(cause = %chain(&error), "a provider cannot be reached");
@@ -88,6 +88,33 @@ impl Upstream {
             Err(_) => Err(UpstreamError::Late),
         }
     }
+}
+
+fn connections(reach: &Reach, timeouts: &Timeouts) -> Result<Connections, LiveError> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(timeouts.connect));
+    http.set_keepalive(Some(POOL_IDLE));
+    let egress = match &reach.proxy {
+        None => Egress::Direct(http),
+        Some(Proxy { url, credential }) => {
+            let credential = credential.as_ref().map(KeptCredential::header).transpose().map_err(ConfigError::from)?;
+            Egress::proxied(http, url, credential, timeouts.connect)
+        }
+    };
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(certificates::to_provider(reach)?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(egress);
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL_IDLE_MAX)
+        .http1_max_buf_size(HEAD_BYTES_MAX)
+        .build(https))
 }
 
 /// An error with its causes, for the log.

@@ -494,3 +494,50 @@ fn a_gateway_that_may_open_few_files_answers_those_who_ask_for_its_health() {
     assert!(chat(&address, after(&said, "demo-app "), "gpt-4o").starts_with("HTTP/1.1 200"));
     assert_eq!(gateway.end(), Some(0));
 }
+
+#[test]
+fn the_log_of_a_start_says_where_it_listens_with_what_and_what_is_open_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/certificates");
+    let (cert, key) = (certificates.join("server.pem"), certificates.join("server.key"));
+    let configuration = folder.path().join("gateway.toml");
+    let written = format!(
+        "listeners = [{{ address = \"127.0.0.1:0\", tls = {{ cert_file = {cert:?}, key_file = {key:?} }} }}, \
+         {{ address = \"0.0.0.0:0\", consumer_group = \"web\" }}]\n\
+         admin = {{ address = \"127.0.0.1:0\" }}\ncontrol = {{ address = \"127.0.0.1:0\" }}\n"
+    );
+    std::fs::write(&configuration, &written).unwrap();
+    let (named, store) = (configuration.display().to_string(), folder.path().join("s.db").display().to_string());
+    let checked = output(&["serve", "--config", &named, "--check-config"]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    assert!(text(&checked.stderr).contains("warning: clients' tokens reach `0.0.0.0:0` in clear text"));
+
+    let mut command = kt(&["serve", "--config", &named, "--store", &store]);
+    command.env("CEDARGATE_LOG", "info").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("the management of tokens") {
+        assert!(log.read_line(&mut said).unwrap() > 0, "it ended: {said}");
+    }
+    assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
+    log.read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success());
+    for part in [
+        format!("version=\"{}\"", env!("CARGO_PKG_VERSION")),
+        format!("configuration=\"{named}\""),
+        format!("store={store}"),
+        "policies=\"built in\"".to_owned(),
+        "policy_set=".to_owned(),
+        "to=\"clients\" tls=true client_certificates=false".to_owned(),
+        "to=\"clients\" tls=false client_certificates=false consumer_group=\"web\"".to_owned(),
+        "to=\"health and metrics\" tls=false".to_owned(),
+        "clients' tokens reach `0.0.0.0:0` in clear text".to_owned(),
+    ] {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    std::fs::write(&configuration, written.replace("server.key", "client.key")).unwrap();
+    let checked = output(&["serve", "--config", &named, "--check-config"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked.stderr).contains("the certificate and the key must belong together"));
+}

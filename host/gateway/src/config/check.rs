@@ -4,6 +4,7 @@ mod bounds;
 mod listeners;
 mod models;
 mod providers;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +15,7 @@ use ipnet::IpNet;
 use super::ids::is_name;
 use super::problem::{ConfigError, Finder};
 use super::raw::{RawAdmin, RawConfig, RawControl, Text};
-use super::{Config, DEFAULT_ADMIN, DEFAULT_GATEWAY_ID};
+use super::{Config, DEFAULT_ADMIN, DEFAULT_GATEWAY_ID, ListenerTls};
 
 /// Reads and checks a text.
 pub(super) fn read(text: &str, file: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -47,7 +48,7 @@ impl Checker<'_, '_> {
             record,
             listeners,
             admin,
-            control,
+            mut control,
             tokens,
             events,
             audit,
@@ -61,7 +62,8 @@ impl Checker<'_, '_> {
         let default = Config::default();
         let gateway_id = gateway_id.and_then(|id| self.name(&id)).unwrap_or_else(|| DEFAULT_GATEWAY_ID.to_owned());
         let org_id = org_id.and_then(|id| self.name(&id));
-        let admin = self.admin(admin);
+        let (admin, admin_tls) = self.admin(admin);
+        let control_tls = control.as_mut().and_then(|control| control.tls.take()).map(|tls| self.listener_tls(tls));
         let (control, control_proxies) = self.control(control);
         let token_life_max = tokens.expires_in_max.and_then(|period| self.period(&period));
         let events = self.events(&events);
@@ -86,7 +88,9 @@ impl Checker<'_, '_> {
             org_id,
             listeners,
             admin,
+            admin_tls,
             control,
+            control_tls,
             control_proxies,
             token_life_max,
             events,
@@ -118,14 +122,15 @@ impl Checker<'_, '_> {
         None
     }
 
-    fn admin(&mut self, raw: Option<RawAdmin>) -> Option<SocketAddr> {
-        let Some(RawAdmin { address, enabled }) = raw else { return Some(DEFAULT_ADMIN) };
+    fn admin(&mut self, raw: Option<RawAdmin>) -> (Option<SocketAddr>, Option<ListenerTls>) {
+        let Some(RawAdmin { address, enabled, tls }) = raw else { return (Some(DEFAULT_ADMIN), None) };
         let address = address.map_or(Some(DEFAULT_ADMIN), |text| self.address(&text));
-        if enabled == Some(false) { None } else { address }
+        let tls = tls.map(|tls| self.listener_tls(tls));
+        if enabled == Some(false) { (None, None) } else { (address, tls) }
     }
 
     fn control(&mut self, raw: Option<RawControl>) -> (Option<SocketAddr>, Vec<IpNet>) {
-        let Some(RawControl { address, trusted_proxies }) = raw else { return (None, Vec::new()) };
+        let Some(RawControl { address, trusted_proxies, tls: _ }) = raw else { return (None, Vec::new()) };
         (self.address(&address), trusted_proxies.iter().filter_map(|network| self.network(network)).collect())
     }
 

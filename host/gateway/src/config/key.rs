@@ -69,12 +69,23 @@ pub struct KeptKey {
     place: Place,
 }
 
+/// Where a secret is kept.
 #[derive(Clone)]
-enum Kept {
+pub(super) enum Kept {
     /// In the environment's variable of this name.
     Env(String),
     /// In this file.
     File(PathBuf),
+}
+
+impl Kept {
+    /// The secret as it is now.
+    pub(super) fn read(&self) -> Result<String, String> {
+        match self {
+            Self::Env(name) => from_env(name),
+            Self::File(path) => from_file(path),
+        }
+    }
 }
 
 impl fmt::Debug for KeptKey {
@@ -94,11 +105,11 @@ impl KeptKey {
 
     /// The key of this provider as it is now.
     pub(super) fn read(&self, provider: &str, dialect: Dialect) -> Result<ProviderKey, Problem> {
-        let (text, help) = match &self.kept {
-            Kept::Env(name) => (from_env(name), "set the variable, or name another in `key_env`"),
-            Kept::File(path) => (from_file(path), "write the key into the file, or name another in `key_file`"),
+        let help = match &self.kept {
+            Kept::Env(_) => "set the variable, or name another in `key_env`",
+            Kept::File(_) => "write the key into the file, or name another in `key_file`",
         };
-        let key = text.and_then(|text| ProviderKey::new(&text, dialect).map_err(str::to_owned));
+        let key = self.kept.read().and_then(|text| ProviderKey::new(&text, dialect).map_err(str::to_owned));
         key.map_err(|cause| Problem::at(self.place.clone(), format!("the key of provider `{provider}`: {cause}"), help))
     }
 }

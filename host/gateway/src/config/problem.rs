@@ -29,6 +29,12 @@ pub enum ConfigError {
     Refused(Problems),
 }
 
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(Problems::new(vec![problem]))
+    }
+}
+
 /// Everything that is wrong with one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {

@@ -51,6 +51,7 @@ pub(super) struct RawListener {
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Text>,
     pub(super) connections_per_peer: Option<Spanned<u64>>,
+    pub(super) tls: Option<RawTls>,
     #[serde(default)]
     pub(super) routes: Vec<RawRoute>,
 }
@@ -67,6 +68,7 @@ pub(super) struct RawRoute {
 pub(super) struct RawAdmin {
     pub(super) address: Option<Text>,
     pub(super) enabled: Option<bool>,
+    pub(super) tls: Option<RawTls>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +77,15 @@ pub(super) struct RawControl {
     pub(super) address: Text,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Text>,
+    pub(super) tls: Option<RawTls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) cert_file: String,
+    pub(super) key_file: String,
+    pub(super) client_ca_file: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -107,6 +118,12 @@ pub(super) struct RawProvider {
     pub(super) any_model: bool,
     #[serde(default)]
     pub(super) pass_through: Vec<Text>,
+    pub(super) ca_file: Option<Text>,
+    pub(super) cert_file: Option<Text>,
+    pub(super) cert_key_file: Option<Text>,
+    pub(super) proxy: Option<Text>,
+    pub(super) proxy_auth_env: Option<Text>,
+    pub(super) proxy_auth_file: Option<Text>,
     #[serde(default)]
     pub(super) allow_headers: Vec<Text>,
     #[serde(default)]

@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use super::{Changed, Reloader};
+use crate::certificates;
 use crate::config::{CONFIG_BYTES_MAX, Config};
 
 /// How often is looked: a change is in force a moment later, and a look costs one call to the system for each file.
@@ -35,20 +36,27 @@ pub(crate) struct Watched {
     policies: Option<PathBuf>,
     shadow: Option<PathBuf>,
     unlocked: bool,
+    certificates: Vec<PathBuf>,
 }
 
 impl Watched {
     /// What a gateway with this configuration reads again when it changes.
     pub(crate) fn of(config: &Config, path: Option<&Path>) -> Self {
         let (policies, shadow) = (config.policies.clone(), config.shadow.clone());
-        Self { config: path.map(Path::to_owned), policies, shadow, unlocked: config.unlocked }
+        let certificates = config.certificate_files();
+        Self { config: path.map(Path::to_owned), policies, shadow, unlocked: config.unlocked, certificates }
     }
 
     /// Looks at all of it.
     pub(crate) fn look(&self) -> Sights {
         let folder = |path: &PathBuf| (path.clone(), of_folder(path));
         let folders = [&self.policies, &self.shadow].into_iter().flatten().map(folder).collect();
-        Sights { config: self.config.as_deref().map(of_file), folders, policies: self.policies.clone() }
+        Sights {
+            config: self.config.as_deref().map(of_file),
+            folders,
+            policies: self.policies.clone(),
+            certificates: certificates::look(&self.certificates),
+        }
     }
 }
 
@@ -59,6 +67,8 @@ pub(crate) struct Sights {
     folders: BTreeMap<PathBuf, Sight<FolderStamp>>,
     /// Which of the folders holds the policies in force.
     policies: Option<PathBuf>,
+    /// What the certificates and their keys are, in short.
+    certificates: u64,
 }
 
 /// What is at a path.
@@ -109,6 +119,7 @@ impl Sights {
             config: self.config != before.config && self.config != Some(Sight::Gone),
             policies: self.policies.as_ref().is_some_and(is_other),
             shadow: self.folders.keys().filter(|folder| Some(*folder) != self.policies.as_ref()).any(is_other),
+            certificates: self.certificates != before.certificates,
         }
     }
 

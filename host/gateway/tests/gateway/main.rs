@@ -37,5 +37,6 @@ mod routes;
 mod secrets;
 mod shadows;
 mod stores;
+mod tls;
 mod traffic;
 mod world;

@@ -1,5 +1,6 @@
 //! `kt serve`: the gateway.
 
+mod announce;
 mod demo;
 mod descriptors;
 
@@ -29,10 +30,10 @@ const AFTER_HELP: &str = "\
 Without `--config` the gateway has a built-in provider that answers with the caller's own words, so that everything can
 be tried at once. The log goes to standard error; `CEDARGATE_LOG` says how much (error, warn, info, debug, trace).
 
-SIGHUP reads configuration and policies again, and so does a change of their files, also where a folder or a link is
-put in the place of another. A folder of policies is only taken as its `policies.lock` names it (`kt policy lock`).
-A recording that was moved away is begun anew at SIGHUP. SIGTERM and SIGINT end the gateway once its requests have
-ended.
+SIGHUP reads configuration, certificates and policies again, and so does a change of their files, also where a folder
+or a link is put in the place of another. A folder of policies is only taken as its `policies.lock` names it
+(`kt policy lock`). A recording that was moved away is begun anew at SIGHUP. SIGTERM and SIGINT end the gateway once its
+requests have ended.
 
 Examples:
   kt serve --demo                                    three tokens, and what to do with them
@@ -171,12 +172,7 @@ impl Serve {
                 return Err(error);
             }
         };
-        for address in running.addresses() {
-            tracing::info!(%address, "listening");
-        }
-        if let Some(address) = running.admin_address() {
-            tracing::info!(%address, "health and metrics");
-        }
+        announce::announce(&running, self.config.as_deref(), &path);
         if self.demo {
             demo::show(&running, &path).await?;
         }
@@ -188,12 +184,17 @@ impl Serve {
     }
 }
 
-/// Says what keeps a gateway with this configuration from starting: keys that are not there, policies, candidates.
+/// Says what keeps a gateway with this configuration from starting: keys and certificates that are not there, policies,
+/// candidates. What it leaves open to others is said, too.
 fn check(config: &Config) -> Answer {
     let keys = config.keys().map(drop).map_err(|error| error.to_string());
     let policies = bundle(config).map(drop).map_err(|error| format!("error: {error}"));
     let candidates = candidates(config).map(drop).map_err(|error| format!("error: {error}"));
-    let wrong: Vec<_> = [keys, policies, candidates].into_iter().filter_map(Result::err).collect();
+    let certificates = config.check_certificates().map_err(|error| format!("error: {error}"));
+    let wrong: Vec<_> = [keys, certificates, policies, candidates].into_iter().filter_map(Result::err).collect();
+    for exposure in config.exposures() {
+        stderr::say(format_args!("warning: {exposure}"));
+    }
     match wrong.is_empty() {
         true => stderr::say(format_args!("the configuration is in order")),
         false => stderr::say(format_args!("{}", wrong.join("\n\n"))),

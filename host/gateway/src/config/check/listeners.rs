@@ -13,7 +13,7 @@ use crate::config::{DEFAULT_CONNECTIONS_PER_PEER, Listener, Route};
 impl Checker<'_, '_> {
     pub(super) fn listeners(&mut self, raw: Vec<RawListener>, others: &[Option<SocketAddr>]) -> Vec<Listener> {
         let mut listeners: Vec<Listener> = Vec::new();
-        for RawListener { address: text, consumer_group, trusted_proxies, connections_per_peer, routes } in raw {
+        for RawListener { address: text, consumer_group, trusted_proxies, connections_per_peer, tls, routes } in raw {
             let Some(address) = self.address(&text) else { continue };
             let taken = listeners
                 .iter()
@@ -32,7 +32,8 @@ impl Checker<'_, '_> {
             let routes = self.routes(routes);
             let connections_per_peer = connections_per_peer
                 .map_or(DEFAULT_CONNECTIONS_PER_PEER, |count| small(self.between(&count, 0, 1_000_000)));
-            listeners.push(Listener { address, consumer_group, routes, trusted_proxies, connections_per_peer });
+            let tls = tls.map(|tls| self.listener_tls(tls));
+            listeners.push(Listener { address, consumer_group, routes, trusted_proxies, connections_per_peer, tls });
         }
         listeners
     }

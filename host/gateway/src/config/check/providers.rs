@@ -9,6 +9,7 @@ use http::Uri;
 use toml::Spanned;
 
 use super::Checker;
+use super::tls::RawReach;
 use crate::config::raw::{RawProvider, Text};
 use crate::config::{Dialect, KeptKey, Provider};
 
@@ -49,6 +50,12 @@ impl Checker<'_, '_> {
             key_file,
             any_model,
             pass_through,
+            ca_file,
+            cert_file,
+            cert_key_file,
+            proxy,
+            proxy_auth_env,
+            proxy_auth_file,
             allow_headers,
             allow_body_fields,
         } = raw.into_inner();
@@ -62,6 +69,8 @@ impl Checker<'_, '_> {
             return None;
         };
         let base_url = self.base_url(base_url, known, id);
+        let reach = RawReach { ca_file, cert_file, cert_key_file, proxy, proxy_auth_env, proxy_auth_file };
+        let reach = self.reach(reach, base_url.as_ref());
         let key = match (key_env, key_file) {
             (Some(_), Some(file)) => {
                 self.finder.at(file.span(), "two keys", "keep one of `key_env` and `key_file`");
@@ -83,7 +92,7 @@ impl Checker<'_, '_> {
         let pass_through = pass_through.into_iter().map(Spanned::into_inner).collect();
         let passing = self.passing(known, &allow_headers);
         let body_fields = allow_body_fields.iter().filter_map(|field| self.body_field(field)).collect();
-        Some(Provider { dialect: known, base_url, key, any_model, pass_through, passing, body_fields })
+        Some(Provider { dialect: known, base_url, key, any_model, pass_through, passing, body_fields, reach })
     }
 
     /// The headers that pass: those of the dialect, and those that are said.
