@@ -112,6 +112,32 @@ async fn a_peer_that_is_busy_otherwise_does_not_hold_it_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_trickles_in_does_not_hold_the_connection() {
+    let world = World::with(&format!("{SHORT}body_ms = 300\nheader_ms = 2000\n")).await;
+    let secret = world.secret("app").await;
+    // Whoever takes the refusal, and whoever does not.
+    for window in [0, 65_535] {
+        let mut peer = Raw::connect(world.running.addresses()[0], window).await;
+        let bearer = format!("Bearer {secret}");
+        let head = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/v1/chat/completions"),
+            (":authority", "x"),
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        peer.send(&frames::frame(HEADERS, END_HEADERS, 1, &frames::block(&head))).await;
+        let gone = async {
+            // Some bytes now and then: each alone would be in time.
+            while peer.send(&frames::frame(DATA, 0, 1, b" ")).await && !matches!(peer.soon().await, Ok(None)) {}
+        };
+        assert!(tokio::time::timeout(PATIENCE, gone).await.is_ok(), "with a window of {window}");
+    }
+    all_are_gone(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_nobody_takes_is_given_up_and_others_come_to_their_end() {
     let flood = endless(10_000, Duration::from_millis(1)).await;
     let slow = Provider::doing(|mut stream, _| async move {
