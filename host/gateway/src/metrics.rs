@@ -161,7 +161,7 @@ impl Metrics {
         family(out, "cedargate_gateway_refusals_total", "code", &REFUSALS, &self.refusals)?;
         family(out, "cedargate_gateway_upstream_failures_total", "kind", &FAILURES, &self.failures)?;
         let overs = Over::ALL.map(Over::label);
-        family(out, "cedargate_gateway_connections_ended_total", "why", &overs, &self.overs)?;
+        family(out, "cedargate_gateway_connections_ended_total", "kind", &overs, &self.overs)?;
         self.head.write(out, "cedargate_gateway_head_seconds")?;
         let own = [
             ("cedargate_gateway_replies_abandoned_total", "counter", &self.abandoned),

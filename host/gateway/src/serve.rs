@@ -70,7 +70,7 @@ pub(crate) struct Serving {
 struct Held {
     _place: OwnedSemaphorePermit,
     _descriptor: Option<OwnedSemaphorePermit>,
-    _peer: Option<PeerPlace>,
+    peer: Option<PeerPlace>,
 }
 
 impl Serving {
@@ -103,8 +103,8 @@ impl Serving {
             };
             let most = self.connections_of(peer);
             if most > 0 {
-                held._peer = peers.enter(peer.ip(), most);
-                if held._peer.is_none() {
+                held.peer = peers.enter(peer.ip(), most);
+                if held.peer.is_none() {
                     self.gateway.metrics.ended_early(Over::PeerLimit);
                     if let Some(others) = refused.due() {
                         tracing::warn!(peer = %peer.ip(), most, others, "a peer has as many connections as it may");
@@ -165,7 +165,7 @@ async fn accept(
         Role::Admin | Role::Control => None,
     };
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, Held { _place: place, _descriptor: descriptor, _peer: None }))
+    Ok((stream, peer, Held { _place: place, _descriptor: descriptor, peer: None }))
 }
 
 /// Something that is said now and then, however often it happens.

@@ -2,8 +2,10 @@
 //!
 //! `CEDARGATE_SOAK=long` makes floods as large as those that close a gateway without limits.
 
+use std::path::Path;
 use std::time::Duration;
 
+use cedargate_gateway::config::Config;
 use http::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +14,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::client::{Client, chat};
 use crate::frames::{self, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, Raw};
 use crate::provider::{self, Provider};
-use crate::world::{PATIENCE, World, mistyped, until};
+use crate::world::{PATIENCE, World, mistyped, text, until};
 
 /// Short waits, so that a test sees them end.
 const SHORT: &str = "[timeouts]\ndecision_ms = 20000\nwrite_ms = 400\nreply_ms = 400\n";
@@ -31,8 +33,8 @@ fn resident_bytes() -> u64 {
     line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10)
 }
 
-fn ended(why: &str) -> String {
-    format!("cedargate_gateway_connections_ended_total{{why=\"{why}\"}}")
+fn ended(kind: &str) -> String {
+    format!("cedargate_gateway_connections_ended_total{{kind=\"{kind}\"}}")
 }
 
 /// A number of the metrics.
@@ -67,10 +69,13 @@ fn streamed(model: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_no_window_admits_does_not_hold_the_connection() {
-    let world = World::with(SHORT).await;
-    let sockets = if is_long() { 10_000 } else { 50 };
+    // All come from one address here.
+    let config = text(SHORT).replace("consumer_group = \"web\"", "connections_per_peer = 0");
+    let config = Config::parse(&config, "gateway.toml", Path::new("")).unwrap_or_else(|error| panic!("{error}"));
+    let world = World::started(config, |_| {}).await;
+    let sockets = if is_long() { 9_000 } else { 50 };
     let mut peers = Vec::new();
-    for _ in 0..sockets.min(1_900) {
+    for _ in 0..sockets {
         let mut peer = Raw::connect(world.running.addresses()[0], 0).await;
         peer.send(&frames::get(1, "/v1/models")).await;
         peers.push(peer);
@@ -260,7 +265,7 @@ async fn one_peer_has_so_many_connections_and_a_trusted_proxy_as_many_as_it_like
                      { address = \"127.0.0.1:0\", connections_per_peer = 0 }]";
     let text =
         format!("listeners = {listeners}\nadmin = {{ address = \"127.0.0.1:0\" }}\n[timeouts]\ndecision_ms = 20000\n");
-    let config = cedargate_gateway::config::Config::parse(&text, "gateway.toml", std::path::Path::new("")).unwrap();
+    let config = Config::parse(&text, "gateway.toml", Path::new("")).unwrap();
     let world = World::started(config, |_| {}).await;
     let [bounded, behind_proxy, free] = *world.running.addresses() else { panic!("three listeners") };
     let mut held = Vec::new();

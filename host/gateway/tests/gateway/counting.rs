@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::client::chat;
 use crate::provider::{self, Provider};
@@ -126,7 +127,17 @@ async fn provider() -> Provider {
     .await
 }
 
+/// A request that nobody can read in one way only.
+async fn malformed(world: &World) {
+    let mut stream = TcpStream::connect(world.running.addresses()[0]).await.unwrap();
+    stream.write_all(format!("GET /{MARK} HTTP/1.1\n\n").as_bytes()).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 400"), "{said}");
+}
+
 async fn busy(world: &World) {
+    malformed(world).await;
     let secret = world.token(&format!("{MARK}-app"), |_| {}).await.secret.expose().to_owned();
     let bound = world.token("bound", |new| new.grant.bindings.models = Some(vec!["m".to_owned()])).await;
     let spent = world.token("spent", |new| new.allowances = vec!["1requests/day".parse().unwrap()]).await;

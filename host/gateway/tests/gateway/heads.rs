@@ -95,7 +95,7 @@ async fn a_request_that_can_be_read_in_two_ways_is_400_and_the_last() {
         let said = said(&world, pipelined.as_bytes(), pipelined.len()).await;
         assert_eq!(statuses(&said), ["200", "200", "400"], "{flaw:?} after others: {said}");
     }
-    assert!(world.metrics().await.contains("connections_ended_total{why=\"malformed\"}"));
+    assert!(world.metrics().await.contains("connections_ended_total{kind=\"malformed\"}"));
 }
 
 /// Sends good requests, the last of which asks for the end.

@@ -115,7 +115,7 @@ async fn a_listener_speaks_http1_and_http2_inside_of_tls_and_nothing_outside() {
     let mut said = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, clear.read_to_end(&mut said)).await.expect("it is kept");
     assert!(!said.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&said));
-    assert!(world.metrics().await.contains("connections_ended_total{why=\"handshake\"} 1"));
+    assert!(world.metrics().await.contains("connections_ended_total{kind=\"handshake\"} 1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
