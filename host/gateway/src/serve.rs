@@ -30,7 +30,7 @@ const ADMIN_CONNECTIONS_PER_PEER: u32 = 32;
 /// Connections at once of those who manage tokens: scripts and a console.
 const CONTROL_CONNECTIONS: usize = 1_024;
 
-/// Of them, how many one peer has: a proxy may stand in front.
+/// Of them, how many one peer has that is no trusted proxy.
 const CONTROL_CONNECTIONS_PER_PEER: u32 = 256;
 
 /// What connections are told.
@@ -147,6 +147,7 @@ impl Serving {
                 None => 0,
             },
             Role::Admin => ADMIN_CONNECTIONS_PER_PEER,
+            Role::Control if self.gateway.live.load().control_trusted.holds(peer.ip()) => 0,
             Role::Control => CONTROL_CONNECTIONS_PER_PEER,
         }
     }
