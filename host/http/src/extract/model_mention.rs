@@ -49,7 +49,12 @@ impl<'de> Visitor<'de> for Mentions<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let skip = self.skip.within()?;
         while let Some(name) = map.next_key_seed(Name)? {
-            if key::fold(&name) != "model" {
+            let folded = key::fold(&name);
+            if folded != "model" {
+                // A server that trims names, or ends them at a zero byte, reads a model there.
+                if folded.chars().filter(|c| c.is_alphanumeric()).eq("model".chars()) {
+                    return fail(skip.fault, Invalid::KeyDisguised);
+                }
                 map.next_value_seed(skip)?;
                 continue;
             }

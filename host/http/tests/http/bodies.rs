@@ -132,6 +132,10 @@ fn a_tool_calls_no_other_model() {
     assert_eq!(invalid(&with_tool(r#"{"type":"image_generation","model":"gpt-image-1"}"#)), Invalid::ModelConflict);
     assert_eq!(invalid(&with_tool(r#"{"type":"image_generation","Model":"gpt-image-1"}"#)), Invalid::ModelConflict);
     assert_eq!(invalid(&with_tool(r#"{"type":"image_generation","model":7}"#)), Invalid::Field("model"));
+    for name in ["model ", " model", "model\\u0000", "mod\u{200b}el", "\u{feff}model"] {
+        let body = with_tool(&format!(r#"{{"type":"image_generation","{name}":"gpt-image-1"}}"#));
+        assert!(chat(&body).is_err(), "{body}");
+    }
     for tool in [
         r#"{"type":"x","model":"gpt-4o"}"#,
         r#"{"type":"function","parameters":{"properties":{"model":{"type":"string"}}}}"#,
