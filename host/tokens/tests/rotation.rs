@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedargate::model::Timestamp;
 use cedargate_tokens::{
@@ -120,11 +121,18 @@ async fn a_secret_that_is_in_use_is_not_replaced() {
         let stage = Stage::new().await;
         stage.create("app").await;
         let first = stage.tokens.rotate(&app(), &rotation("1h", Some("deploy-17"))).await.unwrap();
-        let recorder = Recorder::start(Arc::clone(&stage.store), RecorderOptions::default());
+        let write_every = Duration::from_secs(3_600);
+        let recorder =
+            Recorder::start(Arc::clone(&stage.store), RecorderOptions { write_every, ..RecorderOptions::default() });
         let used_at = stage.clock.now();
         if verdict == Verdict::Allow {
             // The reply may take as long as it likes: its request is known before.
             recorder.note_use(&first.token.id.as_str().into(), first.version, used_at);
+            // Nobody has to ask for it to be written, and it does not wait for the next batch.
+            until("the use is written", async || {
+                stage.tokens.find(&app()).await.unwrap().secrets[1].last_used_at.is_some()
+            })
+            .await;
         } else {
             let mut event = Event::new("req_1", used_at, "chat.completions", verdict);
             event.token_id = Some(first.token.id.as_str().into());

@@ -26,9 +26,12 @@ const REPEAT_MAX: Period = Period::hours(24);
 /// How old the secret of an earlier call must be before a call with the same key may put another in its place.
 ///
 /// Of calls that are made at the same time, each finds those that were faster, whose answers are on their way to
-/// whoever asked: these must not end. And a gateway in another process writes about a use within a second of it
-/// ([`RecorderOptions::write_every`](crate::RecorderOptions)), so that whoever got the answer and used it is known by
-/// then. What remains: a gateway that cannot write to the store for as long as this, and a use by nobody's gateway.
+/// whoever asked: these must not end.
+///
+/// That a secret is in use is known from the store, to which a gateway in another process writes: of the first request
+/// that it admits within a tenth of a second, of one that it refuses within a second
+/// ([`Recorder::note_use`](crate::Recorder::note_use), [`RecorderOptions`](crate::RecorderOptions)). What remains is a
+/// first use that falls within this time before the repeated call, and a gateway that cannot write to the store.
 pub const REPEAT_AFTER: Period = Period::seconds(5);
 
 /// How to rotate.

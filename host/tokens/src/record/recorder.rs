@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cedargate::model::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::event::Event;
@@ -18,6 +18,9 @@ const TIDY_EVERY: Duration = Duration::from_secs(86_400);
 
 /// Between two times at which events that are too old are forgotten where nothing else is written.
 const AGE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// How long the first use of a secret waits for others to be written with it: many come at once where a process starts.
+const WRITE_SOON: Duration = Duration::from_millis(50);
 
 /// How a recorder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     queue_max: usize,
     dropped: AtomicU64,
+    /// Somebody waits for what was recorded, and will not ask.
+    soon: Notify,
 }
 
 /// What was recorded since somebody last came for it.
@@ -89,7 +94,12 @@ impl Recorder {
         let (flushes, asked) = mpsc::channel(1);
         let queue_max = options.queue_max.max(1);
         let waiting = Waiting { retention: options.retention, ..Waiting::default() };
-        let shared = Arc::new(Shared { waiting: Mutex::new(waiting), queue_max, dropped: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(waiting),
+            queue_max,
+            dropped: AtomicU64::new(0),
+            soon: Notify::new(),
+        });
         let writer = Writer {
             store,
             asked,
@@ -119,9 +129,10 @@ impl Recorder {
     }
 
     /// Notes that a secret is in use, before the reply to its first request has ended, which may take as long as it
-    /// likes: whoever rotates the token is to know. It is written with the next batch.
+    /// likes: whoever rotates the token is to know. It is written soon, together with other first uses.
     pub fn note_use(&self, token_id: &Arc<str>, version: u32, at: Timestamp) {
         self.shared.waiting().aside.note_use(Arc::clone(token_id), version, at);
+        self.shared.soon.notify_one();
     }
 
     /// How many events were dropped so far.
@@ -164,6 +175,8 @@ impl Writer {
     async fn run(mut self, write_every: Duration) {
         let mut ticks = tokio::time::interval(write_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whether the next tick was brought forward: it is not put off by whoever comes then.
+        let mut is_soon = false;
         let mut hours = tokio::time::interval(AGE_EVERY);
         hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut days = tokio::time::interval(TIDY_EVERY);
@@ -179,7 +192,12 @@ impl Writer {
                         tracing::warn!(%error, "old counts stay as they are until tomorrow");
                     }
                 }
+                () = self.shared.soon.notified(), if !is_soon => {
+                    is_soon = true;
+                    ticks.reset_after(write_every.min(WRITE_SOON));
+                }
                 _ = ticks.tick() => {
+                    is_soon = false;
                     // A failure is said once, and the batch is kept.
                     let _ = self.write(false).await;
                 }
