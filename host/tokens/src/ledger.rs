@@ -2,8 +2,9 @@
 //!
 //! The truth of a budget is in the store. A process leases a part of it there and reserves from the lease in memory.
 //! Where the lease does not suffice, the store is asked for more; near the limit it grants no more than what is needed.
-//! What is spent is settled once a second. A lease that is not used any more is given back within a second, and at once
-//! where another process needs it. So at every moment what all processes spent and may still spend is within the limit.
+//! What is spent is settled once a second. A lease that is not used any more is given back within a second, and within a
+//! tenth of one where another process needs it. So at every moment what all processes spent and may still spend is
+//! within the limit.
 //!
 //! A process that is killed takes along what it had leased: what was in flight, and at most a 32nd part of what was
 //! left when it leased ahead. That counts as spent for the rest of its window, since nobody can say how much of it was.
@@ -68,7 +69,7 @@ impl Ledger {
             return Ok(hold);
         }
         let (reply, granted) = oneshot::channel();
-        let asked = Asked { account, limit, amount, reply };
+        let asked = Asked { account, limit, amount, until: None, reply };
         let answered = timeout(ASK_PATIENCE, async {
             self.keeper.send(Message::Ask(asked)).await.map_err(|_| NotReserved)?;
             granted.await.map_err(|_| NotReserved)?

@@ -230,3 +230,78 @@ impl Account {
 fn least_before(limit: u64, amount: u64) -> u64 {
     limit.saturating_add(1).saturating_sub(amount)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Owner;
+    use crate::token::{Unit, Window};
+
+    const LIMIT: u64 = 100;
+
+    fn noon() -> Timestamp {
+        "2026-04-23T12:00:00Z".parse().unwrap()
+    }
+
+    fn account(lease: i64, amount: u64) -> Account {
+        let mut account = Account::new(BudgetKey::at(Owner::Token("tok_a".into()), Unit::Tokens, Window::Day, noon()));
+        account.grant(LIMIT, &Granted { amount, lease, taken: 0, elsewhere: 0 });
+        account
+    }
+
+    /// What is leased in all.
+    fn leased(account: &Account) -> u64 {
+        account.free + account.aside + account.covered + account.returning
+    }
+
+    #[test]
+    fn whatever_becomes_of_it_the_lease_is_accounted_for() {
+        let mut account = account(1, 50);
+        assert_eq!(
+            (account.take(LIMIT, 20), account.take(LIMIT, 20), account.take(LIMIT, 20)),
+            (Some(0), Some(20), None)
+        );
+        assert_eq!(leased(&account), 50);
+        account.settle((1, LIMIT), 20, 5);
+        account.settle((1, LIMIT), 20, 30);
+        assert_eq!((leased(&account), account.spent, account.free), (50, 35, 15), "5, and 10 beyond what was reserved");
+        // The store cannot be written: nothing is forgotten, and nothing is spent meanwhile that was given back.
+        let settlement = account.settlement(noon(), true).unwrap();
+        assert_eq!((settlement.spent, settlement.covered, settlement.returned), (35, 35, 15));
+        account.unsettled(&settlement);
+        assert_eq!((leased(&account), account.spent, account.take(LIMIT, 1)), (50, 35, None));
+        let settlement = account.settlement(noon(), false).unwrap();
+        account.settled(&settlement, true);
+        assert_eq!((leased(&account), account.lease(), account.is_blank()), (0, 0, true));
+    }
+
+    #[test]
+    fn what_expired_counted_as_spent_and_is_not_counted_again() {
+        let mut account = account(1, 50);
+        assert_eq!((account.take(LIMIT, 20), account.take(LIMIT, 10)), (Some(0), Some(20)));
+        account.settle((1, LIMIT), 20, 20);
+        let settlement = account.settlement(noon(), false).unwrap();
+        account.settled(&settlement, false);
+        assert_eq!((leased(&account), account.spent), (0, 0));
+        // In another lease, what is in flight from the old one is neither spent nor given back.
+        account.grant(LIMIT, &Granted { amount: 30, lease: 2, taken: 50, elsewhere: 0 });
+        account.settle((1, LIMIT), 10, 10);
+        assert_eq!((leased(&account), account.spent, account.free), (30, 0, 30));
+        assert_eq!(account.take(LIMIT, 30), Some(50));
+        // But for what went beyond it.
+        account.settle((1, LIMIT), 10, 14);
+        assert_eq!(account.spent, 4);
+    }
+
+    #[test]
+    fn what_was_leased_within_another_limit_is_given_back() {
+        let mut account = account(1, 50);
+        assert_eq!(account.take(LIMIT, 20), Some(0));
+        account.within(40);
+        assert_eq!(account.take(40, 1), None);
+        account.settle((1, LIMIT), 20, 8);
+        assert_eq!((account.take(40, 1), leased(&account)), (None, 50));
+        let settlement = account.settlement(noon(), false).unwrap();
+        assert_eq!((settlement.covered, settlement.returned), (8, 42));
+    }
+}

@@ -47,6 +47,8 @@ pub(super) struct Asked {
     pub(super) account: Shared,
     pub(super) limit: u64,
     pub(super) amount: u64,
+    /// How long it may wait for what another process was asked to give back.
+    pub(super) until: Option<Instant>,
     pub(super) reply: oneshot::Sender<Result<Hold, NotReserved>>,
 }
 
@@ -79,8 +81,8 @@ pub(super) struct Keeper {
     clock: Arc<Clock>,
     accounts: Arc<Accounts>,
     holder: String,
-    /// Those for whom another process was asked to give something back, and until when they wait.
-    recalled: Vec<(Asked, Instant)>,
+    /// Those for whom another process was asked to give something back.
+    recalled: Vec<Asked>,
     /// Whether anything is leased that another process may want.
     is_holding: bool,
     is_failing: bool,
@@ -107,7 +109,7 @@ impl Keeper {
                 },
                 _ = again.tick(), if !self.recalled.is_empty() => {
                     let recalled = std::mem::take(&mut self.recalled);
-                    self.ask(recalled.into_iter().map(|(asked, until)| (asked, Some(until))).collect()).await;
+                    self.ask(recalled).await;
                 }
                 _ = look.tick(), if self.is_holding => self.look().await,
                 _ = settle.tick() => {
@@ -129,7 +131,7 @@ impl Keeper {
         let mut next = Some(message);
         while let Some(message) = next {
             match message {
-                Message::Ask(one) => asked.push((one, None)),
+                Message::Ask(one) => asked.push(one),
                 Message::Flush(reply) => flushes.push(reply),
             }
             next = if asked.len() < WAITING_MAX { messages.try_recv().ok() } else { None };
@@ -142,15 +144,14 @@ impl Keeper {
     }
 
     /// Answers all who can be answered, from what is leased or else from the store.
-    async fn ask(&mut self, asked: Vec<(Asked, Option<Instant>)>) {
-        let mut groups: HashMap<(BudgetKey, u64), (Group, Option<Instant>)> = HashMap::new();
+    async fn ask(&mut self, asked: Vec<Asked>) {
+        let mut groups: HashMap<(BudgetKey, u64), Group> = HashMap::new();
         let mut returns = Vec::new();
-        for (asked, until) in asked {
+        for asked in asked {
             let Some(asked) = asked.answered() else { continue };
             let Asked { limit, amount, .. } = asked;
-            let account = Arc::clone(&asked.account);
             let (key, free) = {
-                let mut account = lock(&account);
+                let mut account = lock(&asked.account);
                 if account.limit() != limit {
                     account.within(limit);
                     let settlement = account.settlement(self.clock.now(), true);
@@ -161,53 +162,52 @@ impl Keeper {
             let missing = amount.saturating_sub(free).max(1);
             let group = groups.entry((key.clone(), limit)).or_insert_with(|| {
                 let ask = Ask { key, limit, least: missing, all: 0 };
-                (Group { account, ask, asked: Vec::new() }, None)
+                Group { account: Arc::clone(&asked.account), ask, asked: Vec::new() }
             });
-            group.0.ask.least = group.0.ask.least.min(missing);
-            group.0.ask.all = group.0.ask.all.saturating_add(if group.0.asked.is_empty() { missing } else { amount });
-            group.1 = group.1.max(until);
-            group.0.asked.push(asked);
-        }
-        if !returns.is_empty() && self.settle_these(returns).await.is_err() {
-            groups.into_values().for_each(|(group, _)| group.fail());
-            return;
+            // What is free is missing only once.
+            let more = if group.asked.is_empty() { missing } else { amount };
+            group.ask.least = group.ask.least.min(missing);
+            group.ask.all = group.ask.all.saturating_add(more);
+            group.asked.push(asked);
         }
         let groups: Vec<_> = groups.into_values().collect();
-        if !groups.is_empty() {
+        if self.settle_these(returns).await.is_err() {
+            groups.into_iter().for_each(Group::fail);
+        } else if !groups.is_empty() {
             self.reserve(groups).await;
         }
     }
 
-    async fn reserve(&mut self, groups: Vec<(Group, Option<Instant>)>) {
-        let asks: Vec<Ask> = groups.iter().map(|(group, _)| group.ask.clone()).collect();
+    async fn reserve(&mut self, groups: Vec<Group>) {
+        let asks: Vec<Ask> = groups.iter().map(|group| group.ask.clone()).collect();
         let now = self.clock.now();
         let granted = self.store.reserve(&self.holder, &asks, now, until(now)).await;
         let Some(grants) = self.noted(granted) else {
-            groups.into_iter().for_each(|(group, _)| group.fail());
+            groups.into_iter().for_each(Group::fail);
             return;
         };
-        for ((group, until), grant) in groups.into_iter().zip(grants) {
-            self.share(group, until, &grant);
+        for (group, grant) in groups.into_iter().zip(grants) {
+            self.share(group, &grant);
         }
     }
 
     /// Shares what was granted among those who asked, first come, first served.
-    fn share(&mut self, group: Group, until: Option<Instant>, grant: &Granted) {
+    fn share(&mut self, group: Group, grant: &Granted) {
         let Group { account, ask, asked } = group;
         if grant.amount > 0 {
             lock(&account).grant(ask.limit, grant);
             self.is_holding = true;
         }
         let now = Instant::now();
-        let until = until.unwrap_or_else(|| now.checked_add(RECALL_PATIENCE).unwrap_or(now));
         let taken = grant.taken.saturating_add(grant.amount);
         for asked in asked {
-            let Some(asked) = asked.answered() else { continue };
+            let Some(mut asked) = asked.answered() else { continue };
+            let until = *asked.until.get_or_insert_with(|| now.checked_add(RECALL_PATIENCE).unwrap_or(now));
             let left = ask.limit.saturating_sub(taken).saturating_add(lock(&account).free());
             let might_fit = grant.elsewhere > 0 && left.saturating_add(grant.elsewhere) >= asked.amount;
             // Where all was granted, somebody who did not have to ask was faster, and there may be more.
             if grant.amount >= ask.all || (might_fit && now < until) {
-                self.recalled.push((asked, until));
+                self.recalled.push(asked);
                 continue;
             }
             let before = lock(&account).refuse(asked.limit, asked.amount, taken, might_fit);
