@@ -205,7 +205,7 @@ fn about_token(dice: &mut Dice) -> String {
     let of = format!("context.{token}");
     let (field, about) = match dice.below(15) {
         0 => return format!("context has {token}"),
-        1 => return about_both(dice).to_owned(),
+        1 => return about_both(dice),
         2..5 => return outside(dice, token),
         5 => ("id", format!("{of}.id == principal.id")),
         6 => ("name", format!("{of}.name like \"*{}*\"", dice.below(4))),
@@ -243,7 +243,7 @@ fn outside(dice: &mut Dice, token: &str) -> String {
 }
 
 /// A token as it is beside what it would become.
-fn about_both(dice: &mut Dice) -> &'static str {
+fn about_both(dice: &mut Dice) -> String {
     let all = [
         "context has current && context has target && context.current == context.target",
         "context has current && context has target && context.current.bindings == context.target.bindings",
@@ -251,7 +251,7 @@ fn about_both(dice: &mut Dice) -> &'static str {
         "context has current.expires_at && principal has expires_at && context.current.expires_at <= principal.expires_at",
         "context has target.bindings.scopes && context has current.bindings.scopes && context.current.bindings.scopes.containsAll(context.target.bindings.scopes)",
     ];
-    *dice.pick(&all)
+    (*dice.pick(&all)).to_owned()
 }
 
 fn about_time(dice: &mut Dice) -> String {
@@ -278,13 +278,13 @@ fn erring(dice: &mut Dice) -> &'static str {
 
 fn expression(dice: &mut Dice, depth: usize) -> String {
     if depth == 0 || dice.chance(45) {
-        return match dice.below(25) {
+        return match dice.below(28) {
             0..9 => about_request(dice),
-            22.. => about_token(dice),
             9..14 => about_principal(dice),
             14..17 => about_time(dice),
             17..20 => attribute(dice),
-            _ => erring(dice).to_owned(),
+            20..24 => erring(dice).to_owned(),
+            _ => about_token(dice),
         };
     }
     let part = |dice: &mut Dice| format!("({})", expression(dice, depth - 1));

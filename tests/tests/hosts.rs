@@ -8,10 +8,14 @@ use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 /// Asks for the hosts: they install packages, which needs the network.
 const ASKED: &str = "CEDARGATE_HOSTS";
+
+/// Held by whoever runs a host, since a host is installed by its first run.
+static INSTALLS: Mutex<()> = Mutex::new(());
 
 /// The digest over all replies to the cases of a folder of policies, as the other hosts compute it.
 fn replies(policies: &Path) -> String {
@@ -56,6 +60,7 @@ fn holds(checkout: &Path, host: &str, bundles: Option<&Path>) {
     let folder = tempfile::tempdir().unwrap();
     let component = folder.path().join("cedargate.wasm");
     fs::write(&component, cedargate_component::COMPONENT).unwrap();
+    let _installs_alone = INSTALLS.lock().unwrap_or_else(PoisonError::into_inner);
     let script = checkout.join("tests/hosts").join(host).join("run.sh");
     let output = Command::new(script).arg(&component).args(bundles).env("CARGO_TARGET_DIR", target()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

@@ -100,7 +100,7 @@ fn time(hours: i64) -> Value {
 fn caller(dice: &mut Dice) -> Value {
     let mut scopes = vec!["tokens.*"];
     if dice.chance(40) {
-        scopes.push(*dice.pick(&SCOPES));
+        scopes.push(SCOPES[dice.below(SCOPES.len())]);
     }
     let mut caller = json!({"id": "tok_ci", "purpose": "integration", "principal_type": "api_token", "status": "active",
         "bindings": {"scopes": scopes}});
