@@ -17,19 +17,32 @@ use crate::world::{World, config, mistyped, until};
 const MARK: &str = "zzmark";
 
 /// Families that stay as they are in a run in which nothing breaks.
-const STILL: [&str; 7] = [
+const STILL: [&str; 8] = [
     "cedargate_busy_total",
     "cedargate_full_scans_total",
     "cedargate_gateway_events_dropped_total",
     "cedargate_gateway_records_dropped_total",
     "cedargate_gateway_shadow_skipped_total",
     "cedargate_gateway_shadow_would_allow_total",
+    "cedargate_gateway_tokens_unfit",
     "cedargate_traps_total",
 ];
 
 /// Labels, and what they may be: no more of them come of more requests.
-const LABELS: [&str; 11] =
-    ["code", "component", "endpoint", "kind", "le", "outcome", "path", "policy_set", "result", "state", "status"];
+const LABELS: [&str; 12] = [
+    "code",
+    "component",
+    "endpoint",
+    "kind",
+    "le",
+    "outcome",
+    "path",
+    "policy_set",
+    "result",
+    "state",
+    "status",
+    "why",
+];
 
 type Labels = BTreeMap<String, String>;
 
@@ -159,6 +172,11 @@ async fn busy(world: &World) {
     assert_eq!(client.chat(&secret, "breaks").await.status, StatusCode::BAD_GATEWAY);
     assert_eq!(client.chat(&secret, "gone").await.status, StatusCode::BAD_GATEWAY);
     assert_eq!(client.chat(&secret, "late").await.status, StatusCode::GATEWAY_TIMEOUT);
+    let mut stream = TcpStream::connect(world.running.addresses()[0]).await.unwrap();
+    stream.write_all(format!("GET /{MARK} HTTP/1.1\r\nhost: {MARK}\nx: y\r\n\r\n").as_bytes()).await.unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await.unwrap();
+    assert!(reply.starts_with(b"HTTP/1.1 400"));
     for (model, waits) in [("cut", true), ("silent", false)] {
         let mut body = chat(model);
         body["stream"] = json!(true);
