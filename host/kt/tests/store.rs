@@ -1,5 +1,5 @@
 //! `kt store`, and copies of a store's file, as whoever keeps backups meets them.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};

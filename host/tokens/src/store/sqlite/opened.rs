@@ -29,9 +29,9 @@ pub(super) struct Opened {
     pub(super) readers: SqlitePool,
     /// Whether somebody is about to move the log into the file.
     moving: AtomicBool,
-    /// When the file was written, as it was last looked at.
-    written_ns: AtomicI64,
     files: Files,
+    /// When the file was written, as whoever writes found it last.
+    written_ns: AtomicI64,
 }
 
 impl Opened {
@@ -60,8 +60,8 @@ impl Opened {
             readers: pool(READERS, connect.pragma("query_only", "1")),
             place,
             moving: AtomicBool::default(),
-            written_ns: AtomicI64::default(),
             files: Files::default(),
+            written_ns: AtomicI64::default(),
         };
         let fit = async {
             schema::bring_up(&opened, options.read_only).await?;
@@ -118,7 +118,12 @@ impl Opened {
 
     /// A transaction that nobody else writes beside.
     pub(super) async fn lock(&self) -> Result<SqliteTransaction<'static>, Failure> {
-        self.place.check()?;
+        let written_ns = self.place.check()?;
+        // Who writes over the file, and not through SQLite, is not noticed by a connection that remembers its pages: it
+        // would write them back.
+        if self.written_ns.swap(written_ns, Ordering::AcqRel) != written_ns {
+            query("PRAGMA shrink_memory").execute(&self.writer).await?;
+        }
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
@@ -129,12 +134,10 @@ impl Opened {
 
     /// Which store it is now.
     pub(super) async fn lineage(&self) -> Result<Lineage, Failure> {
-        let written_ns = self.place.check()?;
+        self.place.check()?;
         let mut connection = self.readers.acquire().await?;
-        // Who writes over the file, and not through SQLite, is not noticed by a connection that remembers its pages.
-        if self.written_ns.swap(written_ns, Ordering::AcqRel) != written_ns {
-            query("PRAGMA shrink_memory").execute(&mut *connection).await?;
-        }
+        // As above, of each connection that comes here.
+        query("PRAGMA shrink_memory").execute(&mut *connection).await?;
         lineage::read(&mut connection).await
     }
 }
