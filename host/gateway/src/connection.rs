@@ -85,7 +85,8 @@ impl Connection {
         let builder = builder(&limits, &activity);
         let service = service_fn(|request| {
             let exchange = activity.begin(&gateway);
-            answer(Arc::clone(&gateway), exchange, role, peer, request)
+            // Apart from the stream: what answering takes is given back before a peer that takes nothing is waited for.
+            Box::pin(answer(Arc::clone(&gateway), exchange, role, peer, request))
         });
         let mut served = std::pin::pin!(builder.serve_connection(io, service));
         let mut looks = tokio::time::interval(patience.look_every());

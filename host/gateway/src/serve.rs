@@ -24,6 +24,9 @@ const SAID_EVERY: Duration = Duration::from_secs(10);
 /// Connections at once of those who ask for health and metrics: a few probes and scrapers.
 const ADMIN_CONNECTIONS: usize = 128;
 
+/// How long one of them may take to ask, so that silent ones do not keep a probe waiting.
+const ADMIN_HEADER_MAX: Duration = Duration::from_secs(2);
+
 /// Of them, how many one peer has.
 const ADMIN_CONNECTIONS_PER_PEER: u32 = 32;
 
@@ -78,6 +81,10 @@ impl Serving {
     pub(crate) async fn run(mut self, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(self.places()));
         let peers = Arc::new(Peers::default());
+        let timeouts = match self.role {
+            Role::Admin => Timeouts { header: self.timeouts.header.min(ADMIN_HEADER_MAX), ..self.timeouts },
+            Role::Clients(_) | Role::Control => self.timeouts,
+        };
         let mut aside = Aside::default();
         let (mut failed, mut refused) = (Seldom::default(), Seldom::default());
         loop {
@@ -118,7 +125,7 @@ impl Serving {
                 peer,
                 stage: self.stage.clone(),
                 limits: self.limits,
-                timeouts: self.timeouts,
+                timeouts,
             };
             tokio::spawn(async move {
                 connection.serve(stream).await;

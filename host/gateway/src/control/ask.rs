@@ -1,6 +1,6 @@
 //! What a request of the control plane asks for, read from its query and its JSON.
 
-use cedargate_tokens::{Allowance, Edit, EnvSegment, Grant, Label, NewToken, Period, Rotation, TokenFilter};
+use cedargate_tokens::{Allowance, Edit, EnvSegment, Grant, Label, NewToken, Period, Rotation, TokenFilter, Update};
 
 use super::answer::Failure;
 use super::body::Said;
@@ -133,6 +133,9 @@ fn create(mut said: Said<'_>) -> Asked {
     new.label = label;
     new.allowances = said.value::<Vec<Allowance>>("budgets").unwrap_or_default();
     new.expires_in = said.parsed::<Period>("expires_in");
+    if new.expires_in.is_some() && new.grant.expires_at.is_some() {
+        said.mistaken(TWO_EXPIRIES);
+    }
     new.env = said.parsed::<EnvSegment>("env").unwrap_or_default();
     Asked { deed: Deed::Create(Box::new(new)), mistake: said.mistake() }
 }
@@ -148,6 +151,8 @@ fn profile(purpose: Option<String>, label: Option<Label>, has_gateway: bool) -> 
     let principal_type = if purpose == "gateway_runtime" { "gateway_runtime" } else { "api_token" };
     Grant::new(purpose, principal_type)
 }
+
+const TWO_EXPIRIES: &str = "`expires_at` and `expires_in` say the same thing: write one of them";
 
 /// Changes of a token: what is absent stays, and `null` takes a value away.
 fn edit(id: String, mut said: Said<'_>) -> Asked {
@@ -166,6 +171,9 @@ fn edit(id: String, mut said: Said<'_>) -> Asked {
         allowances: said.update("budgets"),
         attributes: said.update("attributes"),
     };
+    if edit.expires_in.is_some() && !matches!(edit.expires_at, Update::Keep) {
+        said.mistaken(TWO_EXPIRIES);
+    }
     Asked { deed: Deed::Edit(id, Box::new(edit)), mistake: said.mistake() }
 }
 

@@ -97,9 +97,12 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     }
 }
 
-/// A whole JSON reply.
+/// A whole JSON reply, the only one of its connection: the gateway must not ask on one that is about to end.
 pub fn json(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// A chat with this usage.
@@ -113,7 +116,7 @@ pub fn chat(input: u64, output: u64) -> String {
 
 /// The head of a stream of events, of unknown length.
 pub const STREAM_HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// One chunk of a body.
 pub fn chunk(data: &str) -> String {
