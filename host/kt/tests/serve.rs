@@ -325,7 +325,8 @@ fn a_crash_exports_and_logs_show_no_secret() {
     let said = gateway.says_until("Ctrl-C");
     let address = after(&said, "listens at http://").trim_end_matches(',').to_owned();
     let logged = std::fs::read_to_string(path("log")).unwrap();
-    let admin = after(&logged, "health and metrics address=").to_owned();
+    let line = logged.lines().find(|line| line.contains("to=\"health and metrics\"")).unwrap();
+    let admin = after(line, "address=").to_owned();
 
     let mut secrets: Vec<String> =
         ["demo-app ", "demo-scoped ", "demo-runtime "].map(|name| after(&said, name).to_owned()).into();
