@@ -1,20 +1,25 @@
 //! One decision: the outcome, its reasons, and how long it holds.
 
-use crate::annotation::Class;
-use crate::code::Code;
-use crate::evaluate::{Fail, Scene};
+pub(crate) mod decision_cache;
+pub(crate) mod policy_set;
+pub(crate) mod principal;
+pub(crate) mod residual;
+
+use crate::cedar::oracle;
+use crate::contract::profile::{self, Counters, InputError, Request};
+use crate::contract::reads::Fields;
+use crate::contract::time::NUMBER_MAX;
+use crate::decide::decision_cache::{Uncounted, Verdict};
+use crate::decide::policy_set::{Outcome, PolicySet};
+use crate::decide::principal::Principal;
+use crate::decide::residual::{Residual, next_after};
+use crate::facts::value::{Field, Heap, Scratch, Value, World};
+use crate::facts::vocabulary::{Fact, Vocabulary};
 use crate::facts::{Maker, RequestFacts};
-use crate::memory::{Uncounted, Verdict};
-use crate::plain;
-use crate::plan::{Plan, next_after};
-use crate::principal::Principal;
-use crate::profile::{self, Counters, InputError, Request};
-use crate::reads::Fields;
-use crate::rules::{Action, Effect, Rule, Rules, is_set};
-use crate::set::{Outcome, PolicySet};
-use crate::time::NUMBER_MAX;
-use crate::val::{Field, Heap, Scratch, Val, World};
-use crate::vocabulary::{Fact, Vocabulary};
+use crate::load::annotation::Class;
+use crate::program::code::Code;
+use crate::program::interpreter::{Fail, Scene};
+use crate::program::rules::{Action, Effect, Rule, Rules, is_set};
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +88,7 @@ pub struct Workspace {
 
 impl Default for Workspace {
     fn default() -> Self {
-        Self { heap: Heap::new(crate::names::Layer::Request), scratch: Scratch::default(), opened: Vec::new() }
+        Self { heap: Heap::new(crate::facts::symbol::Layer::Request), scratch: Scratch::default(), opened: Vec::new() }
     }
 }
 
@@ -143,28 +148,28 @@ struct Asked<'s> {
 }
 
 impl<'s> Asked<'s> {
-    fn scene<'w>(&self, work: (&'w Heap, &'w Scratch), action: &Action, resource: Val, context: Val) -> Scene<'w>
+    fn scene<'w>(&self, work: (&'w Heap, &'w Scratch), action: &Action, resource: Value, context: Value) -> Scene<'w>
     where
         's: 'w,
     {
         let code: &'s Code = &self.rules.code;
         let (request, scratch) = work;
         let world = World { set: &self.rules.ground.heap, principal: &self.principal.facts.heap, request, scratch };
-        let action = Val::Entity(Vocabulary::ACTION, action.facts.action);
+        let action = Value::Entity(Vocabulary::ACTION, action.facts.action);
         Scene { code, world, principal: self.principal.facts.principal, action, resource, context }
     }
 
     /// Decides a request that is remembered. `None` where it is not.
     fn again(&self, work: &mut Workspace) -> Option<Result<Decision, InputError>> {
-        let (action, verdict) = self.set.memory.borrow_mut().get(self.principal.number, self.request)?;
+        let (action, verdict) = self.set.cache.borrow_mut().get(self.principal.number, self.request)?;
         if !(verdict.from..verdict.until).contains(&self.at) {
             return None;
         }
         let action = self.rules.actions.get(action as usize)?;
-        let plans = self.principal.plans.borrow();
-        let plan = plans.get(&action.number)?;
+        let residuals = self.principal.residuals.borrow();
+        let residual = residuals.get(&action.number)?;
         if let (Some(decided), "") = (&verdict.uncounted, self.counters) {
-            return Some(Ok(self.repeat(action, plan, decided)));
+            return Some(Ok(self.repeat(action, residual, decided)));
         }
         let counters = match self.counters {
             "" => Counters::default(),
@@ -178,17 +183,17 @@ impl<'s> Asked<'s> {
             let (own, heap) = (&self.principal.facts.heap, &mut work.heap);
             let context = self.maker.bare_request(&action.facts, counters.all(), own, heap);
             let context = with_time(context, self.at, &mut work.heap);
-            let scene = self.scene((&work.heap, &work.scratch), action, Val::Bool(false), context);
+            let scene = self.scene((&work.heap, &work.scratch), action, Value::Bool(false), context);
             for (rule, open) in &verdict.open {
                 if let Some(it) = self.rules.rule(*rule) {
                     findings.note(*rule, self.rules.holds(it, !open, &scene));
                 }
             }
         }
-        Some(Ok(self.conclude(action, plan, findings)))
+        Some(Ok(self.conclude(action, residual, findings)))
     }
 
-    fn repeat(&self, action: &Action, plan: &Plan, decided: &Uncounted) -> Decision {
+    fn repeat(&self, action: &Action, residual: &Residual, decided: &Uncounted) -> Decision {
         Decision {
             outcome: decided.outcome,
             deciding: decided.deciding,
@@ -196,14 +201,15 @@ impl<'s> Asked<'s> {
             errors: Vec::new(),
             messages: Vec::new(),
             since: self.at,
-            until: self.until(action, plan),
+            until: self.until(action, residual),
             reads: action.fields,
         }
     }
 
     fn afresh(&self, work: &mut Workspace) -> Result<Decision, InputError> {
         let request = Request::read(self.request, self.counters, self.set.limits())?;
-        let action = self.rules.action(&request.action).or_else(|| self.rules.action(crate::set::UNKNOWN_ACTION));
+        let action =
+            self.rules.action(&request.action).or_else(|| self.rules.action(crate::decide::policy_set::UNKNOWN_ACTION));
         let Some(action) = action else {
             return Err(InputError::Malformed("this set has no actions".into()));
         };
@@ -214,21 +220,21 @@ impl<'s> Asked<'s> {
             self.maker.request(&action.facts, &request, &self.principal.facts, &mut work.heap)?;
         let context = with_time(context, self.at, &mut work.heap);
         let scene = self.scene((&work.heap, &work.scratch), action, resource, context);
-        let mut plans = self.principal.plans.borrow_mut();
-        let plan = plans.entry(action.number).or_insert_with(|| Plan::new(self.rules, action, &scene));
+        let mut residuals = self.principal.residuals.borrow_mut();
+        let residual = residuals.entry(action.number).or_insert_with(|| Residual::new(self.rules, action, &scene));
         if !self.set.compiled {
-            let findings = plain::evaluate(self.set, &scene)?;
-            let decision = self.conclude(action, plan, findings);
+            let findings = oracle::evaluate(self.set, &scene)?;
+            let decision = self.conclude(action, residual, findings);
             return Ok(Decision { until: self.at, reads: Fields::ALL, ..decision });
         }
-        plan.use_at(self.at, self.rules, action, &scene);
+        residual.use_at(self.at, self.rules, action, &scene);
         self.rules.index.for_request(&scene, |rule| {
             if self.rules.admits(rule, action) {
                 work.opened.push((rule, 0));
             }
         });
         let mut findings = Findings::default();
-        for (rule, known) in work.opened.iter().copied().chain(plan.rules()) {
+        for (rule, known) in work.opened.iter().copied().chain(residual.rules()) {
             if let Some(it) = self.rules.rule(rule) {
                 findings.note(rule, self.rules.holds(it, known, &scene));
             }
@@ -237,11 +243,11 @@ impl<'s> Asked<'s> {
         // is not worth remembering.
         if findings.errors.is_empty() && !request.own_counters && request.current.is_none() {
             let satisfied = findings.satisfied.clone();
-            let decision = self.conclude(action, plan, findings);
-            self.remember(action, plan, &work.opened, &scene, (satisfied, &decision));
+            let decision = self.conclude(action, residual, findings);
+            self.remember(action, residual, &work.opened, &scene, (satisfied, &decision));
             return Ok(decision);
         }
-        Ok(self.conclude(action, plan, findings))
+        Ok(self.conclude(action, residual, findings))
     }
 
     /// The rules cannot know what they are asked about.
@@ -261,15 +267,15 @@ impl<'s> Asked<'s> {
     fn remember(
         &self,
         action: &Action,
-        plan: &mut Plan,
+        residual: &mut Residual,
         opened: &[(u32, u64)],
         scene: &Scene<'_>,
         (mut satisfied, decision): (Vec<u32>, &Decision),
     ) {
         // Between two boundaries, what depends on the time is as constant as what was asked.
-        let timed = plan.now_only;
+        let timed = residual.now_only;
         let mut open: Vec<(u32, u64)> = Vec::new();
-        for (rule, known) in opened.iter().copied().chain(plan.rules()) {
+        for (rule, known) in opened.iter().copied().chain(residual.rules()) {
             let Some(it) = self.rules.rule(rule).filter(|it| it.counted || it.timed && timed) else { continue };
             match self.opens(it, known, timed, scene) {
                 Opens::Never => {}
@@ -283,14 +289,14 @@ impl<'s> Asked<'s> {
         satisfied.retain(settled);
         satisfied.sort_unstable();
         satisfied.dedup();
-        let (from, until) = plan.steady(self.at, action);
+        let (from, until) = residual.steady(self.at, action);
         let uncounted = (self.counters.is_empty() && !timed).then(|| Uncounted {
             outcome: decision.outcome,
             deciding: decision.deciding,
             policies: decision.policies.clone(),
         });
-        let verdict = plan.share(Verdict { satisfied, open, from, until, uncounted });
-        self.set.memory.borrow_mut().put(self.principal.number, self.request, action.number, verdict);
+        let verdict = residual.share(Verdict { satisfied, open, from, until, uncounted });
+        self.set.cache.borrow_mut().put(self.principal.number, self.request, action.number, verdict);
     }
 
     /// On which of its conjuncts a rule depends once the request is known.
@@ -322,7 +328,7 @@ impl<'s> Asked<'s> {
     }
 
     /// The first outcome that applies, in the order that the contract fixes.
-    fn conclude(&self, action: &Action, plan: &Plan, mut findings: Findings) -> Decision {
+    fn conclude(&self, action: &Action, residual: &Residual, mut findings: Findings) -> Decision {
         findings.sort();
         let Findings { satisfied, errors } = findings;
         let effect = |rule: &u32| self.rules.rule(*rule).map(|it| it.effect);
@@ -345,15 +351,15 @@ impl<'s> Asked<'s> {
         let allow = outcome == Outcome::Allowed;
         let mut policies = satisfied;
         policies.retain(|rule| (effect(rule) == Some(Effect::Permit)) == allow);
-        let until = if plan.now_only || !errors.is_empty() { self.at } else { self.until(action, plan) };
+        let until = if residual.now_only || !errors.is_empty() { self.at } else { self.until(action, residual) };
         let (errors, messages) = errors.into_iter().unzip();
         Decision { outcome, deciding, policies, errors, messages, since: self.at, until, reads: action.fields }
     }
 
     /// The next boundary. Who does not see a revocation may not remember a decision for longer than the set says.
-    fn until(&self, action: &Action, plan: &Plan) -> i64 {
+    fn until(&self, action: &Action, residual: &Residual) -> i64 {
         let latest = if self.set.sees_changes { NUMBER_MAX } else { self.set.latest(self.at) };
-        let next = [plan.boundary_after(self.at), next_after(&action.boundaries, self.at)];
+        let next = [residual.boundary_after(self.at), next_after(&action.boundaries, self.at)];
         next.into_iter().flatten().fold(latest, i64::min)
     }
 }
@@ -367,8 +373,8 @@ enum Opens {
     Unclear,
 }
 
-fn with_time(mut context: Vec<Field>, at: i64, heap: &mut Heap) -> Val {
-    context.push((Fact::At.into(), Val::DateTime(at)));
+fn with_time(mut context: Vec<Field>, at: i64, heap: &mut Heap) -> Value {
+    context.push((Fact::At.into(), Value::DateTime(at)));
     heap.add_record(&mut context)
 }
 
@@ -385,7 +391,7 @@ pub fn decide_plainly(principal: &Principal, at: i64, request: &str, counters: &
     let asked = Asked { principal, set, maker, rules, at, request, counters };
     let mut work = Workspace::default();
     let read = Request::read(request, counters, set.limits())?;
-    let action = rules.action(&read.action).or_else(|| rules.action(crate::set::UNKNOWN_ACTION));
+    let action = rules.action(&read.action).or_else(|| rules.action(crate::decide::policy_set::UNKNOWN_ACTION));
     let Some(action) = action else {
         return Err(InputError::Malformed("this set has no actions".into()));
     };
@@ -395,6 +401,6 @@ pub fn decide_plainly(principal: &Principal, at: i64, request: &str, counters: &
     let RequestFacts { resource, context } = maker.request(&action.facts, &read, &principal.facts, &mut work.heap)?;
     let context = with_time(context, at, &mut work.heap);
     let scene = asked.scene((&work.heap, &work.scratch), action, resource, context);
-    let plan = Plan::new(rules, action, &scene);
-    Ok(asked.conclude(action, &plan, plain::evaluate(set, &scene)?))
+    let residual = Residual::new(rules, action, &scene);
+    Ok(asked.conclude(action, &residual, oracle::evaluate(set, &scene)?))
 }

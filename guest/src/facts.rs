@@ -1,21 +1,27 @@
 //! From a profile and a request to the entities and the context that policies read.
 
+pub(crate) mod attributes;
+pub(crate) mod kind;
+pub(crate) mod reach;
+pub(crate) mod shape;
+pub(crate) mod symbol;
 mod token;
+pub(crate) mod value;
+pub(crate) mod vocabulary;
 
-use crate::attributes::{self, AttributesError};
-use crate::id::ModelBinding;
-use crate::kind::Kind;
-use crate::limits::Limits;
-use crate::names::{Layer, Sym, TEXT, TypeId};
-use crate::network::{self, Network};
-use crate::profile::{Bindings, Counter, InputError, Profile, Request};
-use crate::reach::Reach;
-use crate::shape::Shape;
-use crate::strict::Str;
-use crate::time::Millis;
-use crate::val::{Field, Heap, Scratch, Val, World};
-use crate::vocabulary::{Fact, Vocabulary};
-use cedar_policy_core::ast::EntityUID;
+use self::attributes::AttributesError;
+use crate::contract::id::ModelBinding;
+use crate::contract::limits::Limits;
+use crate::contract::network::{self, Network};
+use crate::contract::profile::{Bindings, Counter, InputError, Profile, Request};
+use crate::contract::strict::Str;
+use crate::contract::time::Millis;
+use crate::facts::kind::Kind;
+use crate::facts::reach::Reach;
+use crate::facts::shape::Shape;
+use crate::facts::symbol::{Layer, Symbol, TEXT, TypeId};
+use crate::facts::value::{Field, Heap, Scratch, Value, World};
+use crate::facts::vocabulary::{Fact, Vocabulary};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,9 +39,9 @@ pub struct Ground {
     /// What the set knows: the bundle's entities, the schema's actions, what policies name.
     pub heap: Heap,
     /// Every network that the bundle or a policy names.
-    pub networks: Vec<(Network, Sym)>,
+    pub networks: Vec<(Network, Symbol)>,
     /// For every scope that contains others: those, and those in them.
-    pub contained: BTreeMap<Sym, Vec<Sym>>,
+    pub contained: BTreeMap<Symbol, Vec<Symbol>>,
     /// What the schema declares as attributes of principals, by their type.
     pub principal_attributes: BTreeMap<TypeId, Shape>,
     /// Whether teams that the bundle does not declare are refused.
@@ -55,11 +61,11 @@ pub struct Maker<'s> {
 #[derive(Debug)]
 pub struct PrincipalFacts {
     /// The principal.
-    pub principal: Val,
+    pub principal: Value,
     /// What it adds to the set's layer.
     pub heap: Heap,
     /// The networks that it names.
-    pub networks: Vec<(Network, Sym)>,
+    pub networks: Vec<(Network, Symbol)>,
     /// What it may pass on.
     pub own: Own,
 }
@@ -68,7 +74,7 @@ pub struct PrincipalFacts {
 #[derive(Debug)]
 pub struct RequestFacts {
     /// The resource.
-    pub resource: Val,
+    pub resource: Value,
     /// The context, without the time.
     pub context: Vec<Field>,
 }
@@ -78,11 +84,11 @@ pub struct RequestFacts {
 struct Fields(Vec<Field>);
 
 impl Fields {
-    fn set(&mut self, fact: Fact, value: Val) {
+    fn set(&mut self, fact: Fact, value: Value) {
         self.0.push((fact.into(), value));
     }
 
-    fn set_some(&mut self, fact: Fact, value: Option<Val>) {
+    fn set_some(&mut self, fact: Fact, value: Option<Value>) {
         if let Some(value) = value {
             self.set(fact, value);
         }
@@ -96,39 +102,39 @@ pub struct Mentioned<'s> {
     pub maker: Maker<'s>,
     principal: Option<&'s Heap>,
     heap: &'s mut Heap,
-    networks: Vec<(Network, Sym)>,
+    networks: Vec<(Network, Symbol)>,
     buffer: String,
 }
 
 impl Mentioned<'_> {
-    fn name(&mut self, ty: TypeId, text: &str) -> Sym {
+    fn name(&mut self, ty: TypeId, text: &str) -> Symbol {
         let known = self.maker.ground.heap.names.find(ty, text);
         let known = known.or_else(|| self.principal.and_then(|heap| heap.names.find(ty, text)));
         known.or_else(|| self.heap.names.find(ty, text)).unwrap_or_else(|| self.heap.names.add(ty, text))
     }
 
     /// A string.
-    pub fn text(&mut self, text: &str) -> Val {
-        Val::Text(self.name(TEXT, text))
+    pub fn text(&mut self, text: &str) -> Value {
+        Value::Text(self.name(TEXT, text))
     }
 
     /// An entity. A model lies in its provider and under its name, whether the bundle declares it or not.
-    pub fn entity(&mut self, ty: TypeId, id: &str) -> Val {
+    pub fn entity(&mut self, ty: TypeId, id: &str) -> Value {
         let sym = self.name(ty, id);
         if ty == Kind::Model.into() {
             self.put_model(sym, id);
         }
-        Val::Entity(ty, sym)
+        Value::Entity(ty, sym)
     }
 
     /// A set of values.
-    pub fn set(&mut self, mut values: Vec<Val>) -> Val {
+    pub fn set(&mut self, mut values: Vec<Value>) -> Value {
         self.with_world(|world| world.sort(&mut values));
         self.heap.add_sorted_set(&values)
     }
 
     /// A record.
-    pub fn record(&mut self, mut fields: Vec<Field>) -> Val {
+    pub fn record(&mut self, mut fields: Vec<Field>) -> Value {
         self.heap.add_record(&mut fields)
     }
 
@@ -139,13 +145,13 @@ impl Mentioned<'_> {
         then(World { set, principal, request: self.heap, scratch: &scratch })
     }
 
-    fn ancestors(&self, of: Sym, into: &mut Vec<Sym>) {
+    fn ancestors(&self, of: Symbol, into: &mut Vec<Symbol>) {
         into.push(of);
         self.with_world(|world| into.extend_from_slice(world.ancestors(of)));
     }
 
     /// Puts an entity below parents, in addition to those that the bundle declares.
-    fn put(&mut self, entity: Sym, parents: &[Sym]) {
+    fn put(&mut self, entity: Symbol, parents: &[Symbol]) {
         let mut ancestors = Vec::with_capacity(parents.len() + 4);
         for parent in parents {
             self.ancestors(*parent, &mut ancestors);
@@ -157,7 +163,7 @@ impl Mentioned<'_> {
         self.heap.add_entity(entity, attributes, tags, &mut ancestors);
     }
 
-    fn put_model(&mut self, model: Sym, id: &str) {
+    fn put_model(&mut self, model: Symbol, id: &str) {
         if self.with_world(|world| world.is_known(model)) {
             return;
         }
@@ -171,19 +177,19 @@ impl Mentioned<'_> {
         }
     }
 
-    fn plain(&mut self, kind: Kind, id: &str) -> Val {
+    fn plain(&mut self, kind: Kind, id: &str) -> Value {
         self.entity(kind.into(), id)
     }
 
-    fn plain_some(&mut self, kind: Kind, id: Option<&str>) -> Option<Val> {
+    fn plain_some(&mut self, kind: Kind, id: Option<&str>) -> Option<Value> {
         id.map(|id| self.plain(kind, id))
     }
 
-    fn text_some(&mut self, text: Option<&str>) -> Option<Val> {
+    fn text_some(&mut self, text: Option<&str>) -> Option<Value> {
         text.map(|text| self.text(text))
     }
 
-    fn model(&mut self, provider: Option<&str>, model: &str) -> Val {
+    fn model(&mut self, provider: Option<&str>, model: &str) -> Value {
         let mut id = std::mem::take(&mut self.buffer);
         id.clear();
         id.push_str(provider.unwrap_or_default());
@@ -195,7 +201,7 @@ impl Mentioned<'_> {
     }
 
     /// The models of a list as policies see them, and what its entries name.
-    fn models<T: AsRef<str>>(&mut self, list: &[T]) -> Result<(Val, Vec<Sym>), InputError> {
+    fn models<T: AsRef<str>>(&mut self, list: &[T]) -> Result<(Value, Vec<Symbol>), InputError> {
         let (mut exact, mut names, mut providers, mut groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut named = Vec::with_capacity(list.len());
         for entry in list {
@@ -211,7 +217,7 @@ impl Mentioned<'_> {
         }
         let mut scope = Fields::default();
         for (fact, values) in
-            [(Fact::Exact, exact), (Fact::Names, names), (Fact::Providers, providers), (Fact::Groups, groups)]
+            [(Fact::Exact, exact), (Fact::Symbols, names), (Fact::Providers, providers), (Fact::Groups, groups)]
         {
             let set = self.set(values);
             scope.set(fact, set);
@@ -220,14 +226,14 @@ impl Mentioned<'_> {
     }
 
     /// Bindings as policies see them, and what their lists name.
-    fn bindings(&mut self, bindings: Option<&Bindings<'_>>) -> Result<(Val, Reach), InputError> {
+    fn bindings(&mut self, bindings: Option<&Bindings<'_>>) -> Result<(Value, Reach), InputError> {
         let (mut out, mut reach) = (Fields::default(), Reach::default());
         let Some(bindings) = bindings else { return Ok((self.record(out.0), reach)) };
         let Bindings { gateway_id, consumer_group, providers, models, scopes, networks } = bindings;
         out.set_some(Fact::Gateway, self.plain_some(Kind::Gateway, gateway_id.as_deref()));
         out.set_some(Fact::ConsumerGroup, self.plain_some(Kind::ConsumerGroup, consumer_group.as_deref()));
         if let Some(list) = providers {
-            let entities: Vec<Val> = list.iter().map(|id| self.plain(Kind::Provider, id)).collect();
+            let entities: Vec<Value> = list.iter().map(|id| self.plain(Kind::Provider, id)).collect();
             reach.providers = Some(entities.iter().copied().filter_map(sym).collect());
             out.set(Fact::Providers, self.set(entities));
         }
@@ -245,7 +251,7 @@ impl Mentioned<'_> {
             for text in list {
                 let network = Network::read(text).map_err(|e| InputError::field("networks", e))?;
                 let sym = self.name(Kind::Network.into(), &network.to_string());
-                entities.push(Val::Entity(Kind::Network.into(), sym));
+                entities.push(Value::Entity(Kind::Network.into(), sym));
                 self.networks.push((network, sym));
                 named.push(network);
             }
@@ -256,71 +262,58 @@ impl Mentioned<'_> {
     }
 
     /// The scopes of a list, and every scope that they contain.
-    fn scopes(&mut self, list: &[Str<'_>]) -> Val {
+    fn scopes(&mut self, list: &[Str<'_>]) -> Value {
         let ty = TypeId::from(Kind::Scope);
         let mut out = Vec::with_capacity(list.len());
         for scope in list {
             let scope = self.name(ty, scope);
-            out.push(Val::Entity(ty, scope));
+            out.push(Value::Entity(ty, scope));
             let within = self.maker.ground.contained.get(&scope).into_iter().flatten();
-            out.extend(within.map(|narrow| Val::Entity(ty, *narrow)));
+            out.extend(within.map(|narrow| Value::Entity(ty, *narrow)));
         }
         self.set(out)
     }
 
-    fn attributes(&mut self, text: &str, declared: Option<&Shape>) -> Result<Val, InputError> {
+    fn attributes(&mut self, text: &str, declared: Option<&Shape>) -> Result<Value, InputError> {
         attributes::convert(text, declared, self).map_err(|error| match &error {
             AttributesError::Malformed(_) => InputError::Malformed(error.to_string()),
             AttributesError::Conform { .. } => InputError::Invalid(error.to_string()),
         })
     }
 
-    fn client(&mut self, address: IpAddr, facts: &mut Fields, named: &[(Network, Sym)]) {
+    fn client(&mut self, address: IpAddr, facts: &mut Fields, named: &[(Network, Symbol)]) {
         let known = self.maker.ground.networks.iter().chain(named);
-        let parents: Vec<Sym> =
+        let parents: Vec<Symbol> =
             known.filter(|(network, _)| network.contains(address)).map(|(_, network)| *network).collect();
         let ty = TypeId::from(Kind::Address);
         let client = self.name(ty, &address.to_string());
         self.put(client, &parents);
-        facts.set(Fact::Client, Val::Entity(ty, client));
-        facts.set(Fact::ClientIp, Val::Ip(address, if address.is_ipv4() { 32 } else { 128 }));
+        facts.set(Fact::Client, Value::Entity(ty, client));
+        facts.set(Fact::ClientIp, Value::Ip(address, if address.is_ipv4() { 32 } else { 128 }));
     }
 
     fn counters(&mut self, counters: [(Fact, Option<Counter>); 4], facts: &mut Fields) {
         for (fact, counter) in counters {
             let Some(Counter { limit, spent, requested, resets_at }) = counter else { continue };
             let mut fields = Fields::default();
-            fields.set(Fact::Limit, Val::Long(limit));
-            fields.set(Fact::Spent, Val::Long(spent));
-            fields.set(Fact::Requested, Val::Long(requested));
+            fields.set(Fact::Limit, Value::Long(limit));
+            fields.set(Fact::Spent, Value::Long(spent));
+            fields.set(Fact::Requested, Value::Long(requested));
             fields.set_some(Fact::ResetsAt, time(resets_at));
             facts.set(fact, self.record(fields.0));
         }
     }
 }
 
-fn sym(entity: Val) -> Option<Sym> {
+fn sym(entity: Value) -> Option<Symbol> {
     match entity {
-        Val::Entity(_, sym) => Some(sym),
+        Value::Entity(_, sym) => Some(sym),
         _ => None,
     }
 }
 
-fn time(at: Option<Millis>) -> Option<Val> {
-    at.map(|Millis(at)| Val::DateTime(at))
-}
-
-/// A model lies in its provider, if it names one, and under its name. Nothing else has parents by its id.
-#[must_use]
-pub fn model_parents(uid: &EntityUID) -> Vec<EntityUID> {
-    let id: &str = uid.eid().as_ref();
-    match id.split_once('/') {
-        Some((provider, name)) if uid.entity_type() == Kind::Model.entity_type() => {
-            let provider = (!provider.is_empty()).then(|| Kind::Provider.uid(provider));
-            provider.into_iter().chain([Kind::ModelName.uid(name)]).collect()
-        }
-        _ => Vec::new(),
-    }
+fn time(at: Option<Millis>) -> Option<Value> {
+    at.map(|Millis(at)| Value::DateTime(at))
 }
 
 impl<'s> Maker<'s> {
@@ -361,8 +354,8 @@ impl<'s> Maker<'s> {
         facts.set_some(Fact::Org, seen.plain_some(Kind::Organization, org_id.as_deref()));
         let team = team_id.as_deref().map(|id| seen.name(Kind::Team.into(), id));
         let declared = team.is_some_and(|team| self.ground.heap.is_known(team));
-        facts.set(Fact::TeamDeclared, Val::Bool(declared));
-        facts.set_some(Fact::Team, team.map(|team| Val::Entity(Kind::Team.into(), team)));
+        facts.set(Fact::TeamDeclared, Value::Bool(declared));
+        facts.set_some(Fact::Team, team.map(|team| Value::Entity(Kind::Team.into(), team)));
         let (bound, reach) = seen.bindings(bindings.as_ref()).map_err(|e| e.within("bindings"))?;
         facts.set(Fact::Bindings, bound);
         let own = Own { reach, budgets: budgets.as_ref().map(|list| list.iter().map(Into::into).collect()) };
@@ -371,15 +364,15 @@ impl<'s> Maker<'s> {
         }
         let principal = seen.name(ty, id);
         let mut ancestors = Vec::new();
-        let roles: Vec<Sym> = roles.iter().flatten().map(|role| seen.name(Kind::Role.into(), role)).collect();
+        let roles: Vec<Symbol> = roles.iter().flatten().map(|role| seen.name(Kind::Role.into(), role)).collect();
         for parent in team.into_iter().chain(roles) {
             seen.ancestors(parent, &mut ancestors);
         }
         let networks = std::mem::take(&mut seen.networks);
-        if let Val::Record(attributes) = heap.add_record(&mut facts.0) {
+        if let Value::Record(attributes) = heap.add_record(&mut facts.0) {
             heap.add_entity(principal, Some(attributes), None, &mut ancestors);
         }
-        Ok(PrincipalFacts { principal: Val::Entity(ty, principal), heap, networks, own })
+        Ok(PrincipalFacts { principal: Value::Entity(ty, principal), heap, networks, own })
     }
 
     /// The facts of a request for an action, which is the declared one or the unknown one. They go into `heap`,
@@ -455,8 +448,8 @@ impl<'s> Maker<'s> {
     }
 
     fn of_action(self, action: &ActionFacts, facts: &mut Fields) {
-        facts.set(Fact::Operation, Val::Entity(Kind::Operation.into(), action.operation));
-        facts.set(Fact::TeamsClosed, Val::Bool(self.ground.teams_closed));
+        facts.set(Fact::Operation, Value::Entity(Kind::Operation.into(), action.operation));
+        facts.set(Fact::TeamsClosed, Value::Bool(self.ground.teams_closed));
     }
 }
 
@@ -464,9 +457,9 @@ impl<'s> Maker<'s> {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ActionFacts {
     /// The action.
-    pub action: Sym,
+    pub action: Symbol,
     /// The action as scopes name it.
-    pub operation: Sym,
+    pub operation: Symbol,
     /// The resource it takes.
     pub takes: Takes,
     /// What the schema declares as attributes of its requests.

@@ -1,67 +1,46 @@
 //! The decision of cedargate: Cedar policies over typed facts.
 //!
 //! Everything here is pure and runs natively too; built for `wasm32-unknown-unknown`, the module at the end of
-//! this file exports it through the contract in `wit/`. The way of a request:
+//! this file exports it through the contract in `wit/`. The rooms, in the order in which a bundle and then a request
+//! comes through them:
 //!
-//! - a bundle's text becomes a set: [`load`] through [`gate`], [`annotation`], [`reads`], [`probe`];
-//! - a profile's text becomes a prepared principal: [`profile`], [`facts`], [`principal`];
-//! - a request's text becomes a decision: [`profile`], [`facts`], [`decide`], [`text`];
-//! - beside it stand [`general`], which asks Cedar alone, and [`image`], which hands a set to another instance.
+//! - `contract`: the texts that go in and out;
+//! - `load`: from a bundle's text to a set, with the guards that stand before Cedar's parsers;
+//! - `cedar`: all that needs Cedar itself;
+//! - `facts`: from a profile and a request to the entities and the context that policies read;
+//! - `program`: the compiled policies;
+//! - `decide`: a decision, and what is remembered of it.
 
-pub mod abi;
-pub mod analysis;
-pub mod annotation;
-pub mod attributes;
-pub mod bundle;
-pub mod code;
-pub mod compile;
-pub mod decide;
-pub mod diagnostic;
-pub mod evaluate;
-pub mod facts;
-pub mod gate;
-pub mod general;
-pub mod hierarchy;
-pub mod id;
-pub mod image;
-pub mod import;
-pub mod index;
-pub mod kind;
-pub mod limits;
-pub mod load;
-pub mod memory;
-pub mod names;
-pub mod network;
-pub mod plain;
-pub mod plan;
-pub mod principal;
-pub mod probe;
-pub mod profile;
-pub mod reach;
-pub mod reads;
-pub mod rules;
-pub mod schema_gate;
-pub mod set;
-pub mod shape;
-pub mod statics;
-pub mod strict;
-pub mod text;
-pub mod time;
-pub mod token;
-pub mod val;
-pub mod value;
-pub mod vocabulary;
-pub mod windows;
+mod cedar;
+mod contract;
+mod decide;
+mod facts;
+mod load;
+mod program;
+
+pub use cedar::general::authorize;
+pub use contract::abi::{CEDAR_LANGUAGE, CONTRACT, abi};
+pub use contract::limits::Limits;
+pub use contract::profile::InputError;
+pub use contract::reads::{FIELDS, Fields};
+pub use contract::text::text;
+pub use contract::time::Millis;
+pub use decide::policy_set::PolicySet;
+pub use decide::principal::Principal;
+pub use decide::{Decision, decide, decide_plainly};
+pub use load::image::{image, restore};
+pub use load::policy_depth::check as check_depth;
+pub use load::{LoadError, load};
 
 /// The exports of the component. Nothing is decided here.
 #[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, missing_docs, reason = "generated glue of the component model")]
 mod component {
+    use crate::contract::profile::InputError;
+    use crate::contract::text;
     use crate::decide::decide;
-    use crate::image::ImageError;
     use crate::load::LoadError as Refused;
-    use crate::profile::InputError;
-    use crate::text;
+    use crate::load::image::ImageError;
     use std::rc::Rc;
 
     wit_bindgen::generate!({ path: "wit", world: "plugin", generate_all });
@@ -73,16 +52,16 @@ mod component {
 
     struct Plugin;
 
-    struct Set(Rc<crate::set::PolicySet>);
+    struct Set(Rc<crate::decide::policy_set::PolicySet>);
 
-    struct Prepared(crate::principal::Principal);
+    struct Prepared(crate::decide::principal::Principal);
 
     impl Guest for Plugin {
         type PolicySet = Set;
         type Principal = Prepared;
 
         fn abi() -> String {
-            crate::abi::abi()
+            crate::contract::abi::abi()
         }
     }
 
@@ -98,7 +77,7 @@ mod component {
         }
 
         fn restore(image: Vec<u8>) -> Result<PolicySet, RestoreError> {
-            let set = crate::image::restore(&image).map_err(|error| match error {
+            let set = crate::load::image::restore(&image).map_err(|error| match error {
                 ImageError::Foreign => RestoreError::ImageForeign(error.to_string()),
                 ImageError::Short | ImageError::Changed => RestoreError::ImageInvalid(error.to_string()),
             })?;
@@ -106,7 +85,7 @@ mod component {
         }
 
         fn image(&self) -> Vec<u8> {
-            crate::image::image(&self.0)
+            crate::load::image::image(&self.0)
         }
 
         fn info(&self) -> String {
@@ -114,7 +93,7 @@ mod component {
         }
 
         fn prepare(&self, profile: String) -> Result<Principal, PrepareError> {
-            match crate::principal::Principal::prepare(Rc::clone(&self.0), &profile) {
+            match crate::decide::principal::Principal::prepare(Rc::clone(&self.0), &profile) {
                 Ok(principal) => Ok(Principal::new(Prepared(principal))),
                 Err(InputError::Malformed(text)) => Err(PrepareError::Malformed(text)),
                 Err(InputError::Invalid(text)) => Err(PrepareError::ProfileInvalid(text)),
@@ -122,7 +101,7 @@ mod component {
         }
 
         fn authorize(&self, call: String) -> Result<String, AuthorizeError> {
-            match crate::general::authorize(&self.0, &call) {
+            match crate::cedar::general::authorize(&self.0, &call) {
                 Ok(answer) if answer.len() > self.0.limits().load_reply_bytes => {
                     Err(AuthorizeError::ReplyTooLarge("the answer is larger than `load_reply_bytes`".into()))
                 }

@@ -116,5 +116,5 @@ pub fn bundle_of(folders: &[PathBuf]) -> String {
 /// RFC 3339 to milliseconds.
 pub fn millis(text: &str) -> i64 {
     let quoted = Value::String(text.to_owned()).to_string();
-    serde_json::from_str::<cedargate_guest::time::Millis>(&quoted).expect("a time").0
+    serde_json::from_str::<cedargate_guest::Millis>(&quoted).expect("a time").0
 }

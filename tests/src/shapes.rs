@@ -1,7 +1,6 @@
 //! Policies of every shape that can be nested, at any depth.
 
-use cedargate_guest::gate::gate;
-use cedargate_guest::limits::Limits;
+use cedargate_guest::{Limits, check_depth};
 use serde_json::{Value, json};
 
 use crate::corpus;
@@ -119,7 +118,7 @@ impl Shape {
 
     /// The greatest depth that the gate lets through.
     pub fn deepest(&self) -> usize {
-        let accepted = |depth: usize| gate(&self.policy(depth), &Limits::default()).1.is_empty();
+        let accepted = |depth: usize| check_depth(&self.policy(depth), &Limits::default()).1.is_empty();
         // Flat chains end where a policy may not be longer.
         let (mut low, mut high) = (1, 2);
         assert!(accepted(low), "`{}` is refused at once", self.name);

@@ -1,7 +1,6 @@
 //! The cases beside the policies, decided natively and in the component. The command line replays them too: `kt`'s own tests.
 
-use cedargate_guest::set::PolicySet;
-use cedargate_guest::{decide::decide, load, principal::Principal, text};
+use cedargate_guest::{LoadError, PolicySet, Principal, decide, load, text};
 use cedargate_tests::corpus::{self, Case};
 use cedargate_tests::plugin::{Compiled, Instance};
 use serde_json::Value;
@@ -18,9 +17,9 @@ struct Both {
 
 impl Both {
     fn load(compiled: &Compiled, bundle: &str) -> Self {
-        let native = match load::load(bundle) {
+        let native = match load(bundle) {
             Ok(set) => Rc::new(set),
-            Err(load::LoadError::Refused(report)) => panic!("{}", serde_json::to_string_pretty(&report).unwrap()),
+            Err(LoadError::Refused(report)) => panic!("{}", serde_json::to_string_pretty(&report).unwrap()),
             Err(error) => panic!("{error}"),
         };
         assert_eq!(native.warnings().count, 0, "{:?}", native.warnings());
@@ -34,7 +33,7 @@ impl Both {
         let principal = Principal::prepare(Rc::clone(&self.native), case.principal.get());
         let principal = principal.map_err(|error| format!("not prepared: {error}"))?;
         let at = corpus::millis(&case.at);
-        Ok(text::text(&self.native, at, &decide(&principal, at, case.request.get(), "")))
+        Ok(text(&self.native, at, &decide(&principal, at, case.request.get(), "")))
     }
 
     fn in_the_component(&mut self, case: &Case) -> Result<String, String> {

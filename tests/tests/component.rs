@@ -25,7 +25,7 @@ fn it_imports_nothing() {
 #[test]
 fn it_exports_the_contract_and_nothing_else() {
     let (_, exports) = world();
-    assert_eq!(exports, [format!("cedargate:authz/authz@{}", cedargate_guest::abi::CONTRACT)]);
+    assert_eq!(exports, [format!("cedargate:authz/authz@{}", cedargate_guest::CONTRACT)]);
 }
 
 #[test]

@@ -33,9 +33,13 @@ fn a_released_contract_does_not_change() {
     assert!(
         copy == contract,
         "wit/authz.wit differs from the released {version}: give its package line a new version (0.1.x where only functions were \
-         added, else 0.2.0), name it in guest/src/abi.rs, and copy the file to tests/contract/"
+         added, else 0.2.0), name it in guest/src/contract/abi.rs, and copy the file to tests/contract/"
     );
-    assert_eq!(cedargate_guest::abi::CONTRACT, version, "guest/src/abi.rs names another version than wit/authz.wit");
+    assert_eq!(
+        cedargate_guest::CONTRACT,
+        version,
+        "guest/src/contract/abi.rs names another version than wit/authz.wit"
+    );
 }
 
 #[test]

@@ -3,12 +3,7 @@
 //! The ordinary run makes 20,000 comparisons. The long run takes the number from the environment:
 //! `CEDARGATE_CASES=1000000 cargo test --release --workspace --test fast`.
 
-use cedargate_guest::decide::{Decision, decide, decide_plainly};
-use cedargate_guest::image;
-use cedargate_guest::load;
-use cedargate_guest::principal::Principal;
-use cedargate_guest::profile::InputError;
-use cedargate_guest::set::PolicySet;
+use cedargate_guest::{Decision, InputError, LoadError, PolicySet, Principal, decide, decide_plainly, image, restore};
 use cedargate_tests::rulebook::{Rulebook, other_counters, rulebook};
 use std::rc::Rc;
 
@@ -36,9 +31,9 @@ fn seen(decided: &Decided) -> Result<Seen<'_>, &InputError> {
 }
 
 fn load(book: &Rulebook, seed: u64) -> Rc<PolicySet> {
-    match load::load(&book.bundle) {
+    match cedargate_guest::load(&book.bundle) {
         Ok(set) => Rc::new(set),
-        Err(load::LoadError::Refused(report)) => panic!("seed {seed}: {:#?}", report.diagnostics),
+        Err(LoadError::Refused(report)) => panic!("seed {seed}: {:#?}", report.diagnostics),
         Err(error) => panic!("seed {seed}: {error}"),
     }
 }
@@ -50,8 +45,7 @@ fn the_fast_path_decides_as_cedar_does() {
         let book = rulebook(seed);
         let loaded = load(&book, seed);
         // Every other set is one that was restored from an image.
-        let set =
-            if seed % 2 == 0 { Rc::clone(&loaded) } else { Rc::new(image::restore(&image::image(&loaded)).unwrap()) };
+        let set = if seed % 2 == 0 { Rc::clone(&loaded) } else { Rc::new(restore(&image(&loaded)).unwrap()) };
         plain += u64::from(!set.compiled);
         for profile in &book.profiles {
             let principal = Principal::prepare(Rc::clone(&set), profile).unwrap();

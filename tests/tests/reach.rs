@@ -4,10 +4,7 @@
 //! The ordinary run asks about 4,000 tokens. The long run takes the number from the environment:
 //! `CEDARGATE_CASES=1000000 cargo test --release -p cedargate-tests --test reach`.
 
-use cedargate_guest::decide::decide;
-use cedargate_guest::load;
-use cedargate_guest::principal::Principal;
-use cedargate_guest::set::PolicySet;
+use cedargate_guest::{PolicySet, Principal, decide};
 use cedargate_tests::corpus;
 use cedargate_tests::dice::Dice;
 use serde_json::{Value, json};
@@ -70,9 +67,9 @@ fn cases() -> u64 {
 }
 
 fn set(bundle: &str) -> Rc<PolicySet> {
-    match load::load(bundle) {
+    match cedargate_guest::load(bundle) {
         Ok(set) => Rc::new(set),
-        Err(load::LoadError::Refused(report)) => panic!("{:?}", report.diagnostics),
+        Err(cedargate_guest::LoadError::Refused(report)) => panic!("{:?}", report.diagnostics),
         Err(error) => panic!("{error}"),
     }
 }

@@ -1,12 +1,7 @@
 //! A decision holds where it says that it does: at every time of its interval, and for every request that
 //! has the same values in the fields it names.
 
-use cedargate_guest::decide::{Decision, decide};
-use cedargate_guest::load;
-use cedargate_guest::principal::Principal;
-use cedargate_guest::reads::{FIELDS, Fields};
-use cedargate_guest::set::PolicySet;
-use cedargate_guest::text;
+use cedargate_guest::{Decision, FIELDS, Fields, LoadError, PolicySet, Principal, decide};
 use cedargate_tests::corpus::{self, Case};
 use cedargate_tests::dice::Dice;
 use cedargate_tests::rulebook::rulebook;
@@ -26,9 +21,9 @@ fn sets(bundle: &str) -> [Rc<PolicySet>; 2] {
 }
 
 fn set(bundle: &str) -> Rc<PolicySet> {
-    match load::load(bundle) {
+    match cedargate_guest::load(bundle) {
         Ok(set) => Rc::new(set),
-        Err(load::LoadError::Refused(report)) => panic!("{:?}", report.diagnostics),
+        Err(LoadError::Refused(report)) => panic!("{:?}", report.diagnostics),
         Err(error) => panic!("{error}"),
     }
 }
@@ -213,7 +208,7 @@ fn only_a_host_that_sees_changes_may_remember_until_the_next_boundary() {
     // Nothing changes any more.
     assert_eq!((until(&cut, expiry), until(&whole, expiry)), (expiry + 1_000, 1 << 53));
     let at = expiry - day;
-    let text = |principal: &Principal| text::text(&principal.set, at, &decide(principal, at, request, ""));
+    let text = |principal: &Principal| cedargate_guest::text(&principal.set, at, &decide(principal, at, request, ""));
     assert_eq!(text(&cut), text(&whole), "a text says the same wherever it goes");
 }
 

@@ -1,12 +1,12 @@
 //! The facts of a token that is asked about: as it is, or as it would be stored.
 
 use super::{Fields, Mentioned, time};
-use crate::kind::Kind;
-use crate::profile::{InputError, Target};
-use crate::reach::{self, OwnBudget, Reach};
-use crate::shape::Shape;
-use crate::val::Val;
-use crate::vocabulary::Fact;
+use crate::contract::profile::{InputError, Target};
+use crate::facts::kind::Kind;
+use crate::facts::reach::{self, OwnBudget, Reach};
+use crate::facts::shape::Shape;
+use crate::facts::value::Value;
+use crate::facts::vocabulary::Fact;
 use serde::{Deserialize, Serialize};
 
 /// What a schema declares of a token that is asked about, beyond what every schema does.
@@ -33,7 +33,7 @@ pub struct Own {
 
 impl Mentioned<'_> {
     /// The facts of a token.
-    pub(super) fn token(&mut self, token: &Target<'_>, shape: &TokenShape, own: &Own) -> Result<Val, InputError> {
+    pub(super) fn token(&mut self, token: &Target<'_>, shape: &TokenShape, own: &Own) -> Result<Value, InputError> {
         let Target {
             id,
             name,

@@ -1,14 +1,12 @@
 //! The stage of loading that reads policies, templates and links.
 
 use super::{Draft, FILE_BUNDLE, Loader, Trust};
-use crate::annotation::{self, Annotations};
-use crate::bundle::{File, Link};
-use crate::diagnostic::{Code, Source};
-use crate::gate::{self, Gated, Why};
-use crate::strict;
-use cedar_policy_core::ast::{Policy, PolicyID, SlotId, Template};
-use cedar_policy_core::parser;
-use std::collections::HashMap;
+use crate::cedar::policies::{self, LinkError, Parsed};
+use crate::contract::bundle::{File, Link};
+use crate::contract::diagnostic::{Code, Source};
+use crate::contract::strict;
+use crate::load::annotation::{self, Annotations};
+use crate::load::policy_depth::{self, Balanced, Why};
 
 /// What helps where an id is used twice.
 const HELP_TAKEN: &str = "give each policy, template and link an `@id` of its own";
@@ -18,8 +16,8 @@ impl Loader {
         let mut count = 0;
         for at in 0..self.bundle.policies.len() {
             let Some(file) = self.bundle.policies.get(at).cloned() else { break };
-            let Some(gated) = self.through_gate(&file) else { continue };
-            count += gated.policies;
+            let Some(balanced) = self.through_gate(&file) else { continue };
+            count += balanced.policies;
             if count > self.bundle.limits.policies {
                 let limit = self.bundle.limits.policies;
                 self.whole(
@@ -31,18 +29,18 @@ impl Loader {
                 return;
             }
             if let Some(kept) = self.bundle.policies.get_mut(at) {
-                kept.text.clone_from(&gated.text);
+                kept.text.clone_from(&balanced.text);
             }
-            self.parse(&file, gated);
+            self.parse(&file, balanced);
         }
     }
 
-    fn through_gate(&mut self, file: &File) -> Option<Gated> {
+    fn through_gate(&mut self, file: &File) -> Option<Balanced> {
         if self.trust == Trust::Checked {
-            return Some(Gated::passed(file.text.clone()));
+            return Some(Balanced::passed(file.text.clone()));
         }
         let source = Source { file: &file.name, text: &file.text };
-        let (gated, refusals) = gate::gate(&file.text, &self.bundle.limits);
+        let (balanced, refusals) = policy_depth::check(&file.text, &self.bundle.limits);
         let shape = refusals.iter().any(|r| r.why == Why::Shape);
         for refusal in &refusals {
             if refusal.why != Why::Shape {
@@ -52,14 +50,14 @@ impl Loader {
             }
         }
         if refusals.is_empty() {
-            return Some(gated);
+            return Some(balanced);
         }
         if refusals.iter().all(|r| r.why == Why::Shape) && shape {
             // Cedar's parser says better what is wrong. What it accepts all the same is still refused.
-            match parser::parse_policyset(&gated.text) {
+            match policies::parse(&balanced.text) {
                 Err(errors) => {
                     for error in errors.iter() {
-                        self.found.push(source.cedar(error, Code::Parse, |at| gated.original(at)));
+                        self.found.push(source.cedar(error, Code::Parse, |at| balanced.original(at)));
                     }
                 }
                 Ok(_) => {
@@ -74,48 +72,49 @@ impl Loader {
         None
     }
 
-    fn parse(&mut self, file: &File, gated: Gated) {
+    fn parse(&mut self, file: &File, balanced: Balanced) {
         let source = Source { file: &file.name, text: &file.text };
-        let parsed = match parser::parse_policyset(&gated.text) {
+        let parsed = match policies::parse(&balanced.text) {
             Ok(parsed) => parsed,
             Err(errors) => {
                 for error in errors.iter() {
-                    self.found.push(source.cedar(error, Code::Parse, |at| gated.original(at)));
+                    self.found.push(source.cedar(error, Code::Parse, |at| balanced.original(at)));
                 }
                 return;
             }
         };
-        let line_of = |policy: &Policy| {
-            policy.loc().map_or(0, |loc| source.at(gated.original(loc.start()), 0, Code::Parse, "").line)
-        };
-        let mut policies: Vec<Policy> = parsed.static_policies().cloned().collect();
-        policies.sort_by_key(|policy| policy.loc().map_or(0, |loc| loc.start()));
-        let mut templates: Vec<Template> = parsed.templates().cloned().collect();
-        templates.sort_by_key(|template| template.loc().map_or(0, |loc| loc.start()));
         let base = self.position;
-        self.position += policies.len() + templates.len();
-        for policy in policies {
-            let fallback = file.id.clone().unwrap_or_else(|| positional(policy.id(), base));
-            let Some(annotations) = self.annotations(&policy, &source, &gated, file.id.is_some(), fallback) else {
-                continue;
-            };
-            let id = annotations.id.clone().unwrap_or_default();
-            let policy = policy.new_id(PolicyID::from_string(&id));
-            let line = line_of(&policy);
-            if let Some(why) = self.taken(&id) {
-                let at = policy.loc().map_or(0, |loc| gated.original(loc.start()));
-                self.found.push(source.at(at, 1, Code::DuplicateId, why).help(HELP_TAKEN));
-                continue;
-            }
-            if self.cedar.add(policy.clone()).is_ok() {
-                self.drafts.insert(id, Draft { policy, annotations, file: file.name.clone(), line });
+        self.position += parsed.len();
+        for one in parsed {
+            let fallback = file.id.clone().unwrap_or_else(|| format!("policy{}", base + one.place));
+            let at = one.span.map_or(0, |(from, _)| balanced.original(from));
+            if one.is_template() {
+                self.template(&one, &source, at, fallback);
+            } else {
+                self.policy(&one, (file, &source, &balanced), at, fallback);
             }
         }
-        for template in templates {
-            let fallback = file.id.clone().unwrap_or_else(|| positional(template.id(), base));
-            self.template(&template, &source, &gated, fallback);
+        self.files.insert(file.name.clone(), (file.text.clone(), balanced));
+    }
+
+    fn policy(
+        &mut self,
+        one: &Parsed,
+        (file, source, balanced): (&File, &Source<'_>, &Balanced),
+        at: usize,
+        fallback: String,
+    ) {
+        let Some(annotations) = self.annotations(one, source, balanced, file.id.is_some(), fallback) else { return };
+        let id = annotations.id.clone().unwrap_or_default();
+        if let Some(why) = self.taken(&id) {
+            self.found.push(source.at(at, 1, Code::DuplicateId, why).help(HELP_TAKEN));
+            return;
         }
-        self.files.insert(file.name.clone(), (file.text.clone(), gated));
+        let line = one.span.map_or(0, |_| source.at(at, 0, Code::Parse, "").line);
+        if let Some(policy) = self.policies.add(one, &id) {
+            let (forbids, file) = (one.told.forbids, file.name.clone());
+            self.drafts.insert(id, Draft { policy, forbids, annotations, file, line });
+        }
     }
 
     /// Why an id cannot be used again, and where it is used.
@@ -124,7 +123,7 @@ impl Loader {
             Some(Draft { file, line: 0, .. }) => format!("a link of `{file}`"),
             Some(Draft { file, line, .. }) => format!("line {line} of `{file}`"),
             None => {
-                self.cedar.get_template(&PolicyID::from_string(id))?;
+                self.policies.text_of_template(id)?;
                 "a template".to_owned()
             }
         };
@@ -134,27 +133,23 @@ impl Loader {
     /// The annotations of a policy. In a general set they mean nothing but the id.
     fn annotations(
         &mut self,
-        policy: &Policy,
+        one: &Parsed,
         source: &Source<'_>,
-        gated: &Gated,
+        balanced: &Balanced,
         forced: bool,
         fallback: String,
     ) -> Option<Annotations> {
         if self.general() {
-            let own = policy
-                .annotations()
-                .find(|(name, _)| AsRef::<str>::as_ref(name) == "id")
-                .map(|(_, a)| a.val.to_string());
-            return Some(Annotations { id: Some(own.filter(|_| !forced).unwrap_or(fallback)), denial: None });
+            let own = one.told.value("id").filter(|_| !forced).map(str::to_owned);
+            return Some(Annotations { id: Some(own.unwrap_or(fallback)), denial: None });
         }
-        match Annotations::read(policy) {
+        match Annotations::read(&one.told) {
             Ok(read) => Some(read),
             Err(refused) => {
-                let (at, bytes) =
-                    policy.loc().map_or((0, 0), |loc| (gated.original(loc.start()), gated.original(loc.end())));
+                let whole = one.span.unwrap_or_default();
                 for refusal in refused {
-                    let (from, to) =
-                        refusal.span.map_or((at, bytes), |(from, to)| (gated.original(from), gated.original(to)));
+                    let (from, to) = refusal.span.unwrap_or(whole);
+                    let (from, to) = (balanced.original(from), balanced.original(to));
                     let finding = source.at(from, to.saturating_sub(from), Code::Annotation, refusal.message);
                     self.found.push(finding.help(refusal.help));
                 }
@@ -163,14 +158,11 @@ impl Loader {
         }
     }
 
-    fn template(&mut self, template: &Template, source: &Source<'_>, gated: &Gated, fallback: String) {
-        let at = template.loc().map_or(0, |loc| gated.original(loc.start()));
-        let own =
-            template.annotations().find(|(name, _)| AsRef::<str>::as_ref(name) == "id").map(|(_, a)| a.val.to_string());
-        let id = match own {
-            Some(id) if self.general() => id,
+    fn template(&mut self, one: &Parsed, source: &Source<'_>, at: usize, fallback: String) {
+        let id = match one.told.value("id") {
+            Some(id) if self.general() => id.to_owned(),
             None if self.general() => fallback,
-            Some(id) => match annotation::read_id(&id) {
+            Some(id) => match annotation::read_id(id) {
                 Ok(id) => id,
                 Err(refused) => {
                     self.found.push(source.at(at, 1, Code::Annotation, refused.message).help(refused.help));
@@ -186,7 +178,7 @@ impl Loader {
         };
         let added = match self.taken(&id) {
             Some(why) => Err(why),
-            None => self.cedar.add_template(template.new_id(PolicyID::from_string(&id))).map_err(|why| why.to_string()),
+            None => self.policies.add_template(one, &id),
         };
         if let Err(why) = added {
             self.found.push(source.at(at, 1, Code::DuplicateId, why).help(HELP_TAKEN));
@@ -242,47 +234,29 @@ impl Loader {
         if let Some(why) = self.taken(id) {
             return Err((why, HELP_TAKEN));
         }
-        let mut values = HashMap::new();
-        for (slot, uid) in &link.args {
-            let slot = match slot.as_str() {
-                "?principal" => SlotId::principal(),
-                "?resource" => SlotId::resource(),
-                _ => {
-                    return Err((
-                        format!("`{slot}` in link `{id}` is not a slot"),
-                        "the slots are `?principal` and `?resource`",
-                    ));
-                }
-            };
-            let entity = uid.entity().ok_or_else(|| {
-                (format!("`{}` in link `{id}` is not an entity type", uid.ty), "write the type as the schema does")
-            })?;
-            values.insert(slot, entity);
-        }
-        let linked = self
-            .cedar
-            .link(PolicyID::from_string(&link.template_id), PolicyID::from_string(id), values)
-            .map_err(|error| (error.to_string(), "the template's `@id` and exactly its slots belong in a link"))?
-            .clone();
+        let (policy, told) = self.policies.link(link).map_err(|error| match error {
+            LinkError::Slot(slot) => {
+                (format!("`{slot}` in link `{id}` is not a slot"), "the slots are `?principal` and `?resource`")
+            }
+            LinkError::Type(ty) => {
+                (format!("`{ty}` in link `{id}` is not an entity type"), "write the type as the schema does")
+            }
+            LinkError::Misfit(why) => (why, "the template's `@id` and exactly its slots belong in a link"),
+        })?;
         let annotations = if self.general() {
             Annotations { id: Some(id.clone()), denial: None }
         } else {
-            Annotations::read(&linked).map_err(|refused| {
+            Annotations::read(&told).map_err(|refused| {
                 (
                     refused.into_iter().map(|r| r.message).collect::<Vec<_>>().join("; "),
                     "the template's annotations hold for its links",
                 )
             })?
         };
-        self.drafts.insert(id.clone(), Draft { policy: linked, annotations, file: file.to_owned(), line: 0 });
+        let draft = Draft { policy, forbids: told.forbids, annotations, file: file.to_owned(), line: 0 };
+        self.drafts.insert(id.clone(), draft);
         Ok(())
     }
-}
-
-/// The id that Cedar gives to a policy without one when all files are read as one text: `policy` and its place.
-fn positional(id: &PolicyID, base: usize) -> String {
-    let place = id.to_string().strip_prefix("policy").and_then(|place| place.parse::<usize>().ok());
-    format!("policy{}", base + place.unwrap_or(0))
 }
 
 #[cfg(test)]

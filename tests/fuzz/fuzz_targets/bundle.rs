@@ -2,7 +2,7 @@
 //! written, read again and asked.
 #![no_main]
 
-use cedargate_guest::{decide::decide, gate, image, limits::Limits, load, principal::Principal};
+use cedargate_guest::{Limits, Principal, check_depth, decide, image, load, restore};
 use libfuzzer_sys::fuzz_target;
 use std::rc::Rc;
 
@@ -14,8 +14,8 @@ const REQUEST: &str = r#"{"action":"chat.completions","provider":"openai","model
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let _ = load::load(text);
-    let (gated, refusals) = gate::gate(text, &Limits::default());
+    let _ = load(text);
+    let (gated, refusals) = check_depth(text, &Limits::default());
     if refusals.is_empty() {
         assert_eq!(gated.original(gated.text.len()), text.len());
     }
@@ -35,8 +35,8 @@ fuzz_target!(|data: &[u8]| {
         quoted(SCHEMA),
         quoted(text)
     );
-    if let Ok(set) = load::load(&bundle) {
-        let again = image::restore(&image::image(&set)).expect("a loaded set is restored");
+    if let Ok(set) = load(&bundle) {
+        let again = restore(&image(&set)).expect("a loaded set is restored");
         let principal = Principal::prepare(Rc::new(again), PROFILE).expect("a right profile is prepared");
         let decided = decide(&principal, 0, REQUEST, "");
         assert!(decided.is_ok(), "a right request is decided");

@@ -2,14 +2,14 @@
 //! The input's first line is the profile, the second the request, the third the counters.
 #![no_main]
 
-use cedargate_guest::{decide::decide, general, load, principal::Principal, set::PolicySet, text};
+use cedargate_guest::{PolicySet, Principal, authorize, decide, load, text};
 use libfuzzer_sys::fuzz_target;
 use std::rc::Rc;
 
 const PROFILE: &str = r#"{"id":"t","purpose":"general","principal_type":"api_token","status":"active"}"#;
 
 thread_local! {
-    static SET: Rc<PolicySet> = Rc::new(load::load(&bundle()).expect("the bundle loads"));
+    static SET: Rc<PolicySet> = Rc::new(load(&bundle()).expect("the bundle loads"));
 }
 
 fn bundle() -> String {
@@ -31,13 +31,13 @@ fuzz_target!(|data: &[u8]| {
     let (profile, request, counters) =
         (lines.next().unwrap_or(""), lines.next().unwrap_or(""), lines.next().unwrap_or(""));
     SET.with(|set| {
-        let _ = general::authorize(set, input);
+        let _ = authorize(set, input);
         let first = Principal::prepare(Rc::clone(set), profile);
         let principal = first.unwrap_or_else(|_| Principal::prepare(Rc::clone(set), PROFILE).expect("it is right"));
         let decided = decide(&principal, 1_776_948_300_000, request, counters);
         if let Ok(decision) = &decided {
             assert!(decision.until >= decision.since);
         }
-        let _ = text::text(set, 0, &decided);
+        let _ = text(set, 0, &decided);
     });
 });
