@@ -48,13 +48,16 @@ impl Gateway {
         let mut child = kt(&[&arguments, more].concat()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut logged = String::new();
-        while !logged.contains("health and metrics address=") {
+        while !logged.contains("to=\"health and metrics\"") {
             assert!(log.read_line(&mut logged).unwrap() > 0, "it ended: {logged}");
         }
         // Whoever logs does not wait for a reader.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let place = |mark: &str| logged.split(mark).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-        (Self(child), place(" listening address="), place("health and metrics address="))
+        let place = |to: &str| {
+            let line = logged.lines().find(|line| line.contains(to)).unwrap();
+            line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+        };
+        (Self(child), place("to=\"clients\""), place("to=\"health and metrics\""))
     }
 
     fn end_by(mut self, signal: &str) {
