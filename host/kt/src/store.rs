@@ -77,10 +77,19 @@ impl StoreArg {
         self.open_with(SqliteOptions::default()).await
     }
 
+    /// Opens the store that is there for who ends tokens, which no clock keeps him from.
+    pub(crate) async fn open_to_end(&self) -> anyhow::Result<Opened> {
+        self.open_at(SqliteOptions { create: false, ..SqliteOptions::default() }, Skew::Follow).await
+    }
+
     async fn open_with(&self, options: SqliteOptions) -> anyhow::Result<Opened> {
+        self.open_at(options, Skew::Refuse).await
+    }
+
+    async fn open_at(&self, options: SqliteOptions, skew: Skew) -> anyhow::Result<Opened> {
         let sqlite = self.open_sqlite(options).await?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
-        let skew = if self.accept_clock { Skew::Override } else { Skew::Refuse };
+        let skew = if self.accept_clock { Skew::Override } else { skew };
         let clock = Arc::new(Clock::start(&*store, skew).await?);
         let tokens = Tokens::new(Arc::clone(&store), clock, who()?);
         Ok(Opened { store, tokens })

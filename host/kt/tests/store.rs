@@ -244,6 +244,19 @@ fn a_store_that_was_replaced_is_503_until_somebody_accepts_it() {
 }
 
 #[test]
+fn what_is_known_to_be_lost_with_a_store_that_is_gone_is_said() {
+    let desk = Desk::new();
+    let (store, backup, old) = (desk.named("store.db"), desk.named("backup.db"), desk.named("old.db"));
+    create(&store, "app");
+    data(&["store", "backup", &backup, "--store", &store]);
+    data(&["tokens", "revoke", "--name", "app", "--store", &store]);
+    fs::copy(&backup, &old).unwrap();
+    fs::rename(&old, &store).unwrap();
+    let (code, _, stderr) = ran(&["store", "restore", &backup, "--store", &store]);
+    assert!(code == 0 && stderr.contains("changes 2 to 2 of the store are known to have been made"), "{stderr}");
+}
+
+#[test]
 fn a_gateway_that_starts_with_an_older_store_answers_once_it_is_accepted() {
     let desk = Desk::new();
     let (store, backup) = (desk.named("store.db"), desk.named("backup.db"));

@@ -24,6 +24,8 @@ pub enum Skew {
     Refuse,
     /// Believe the system's clock, and forget the newest stored time: it was wrong.
     Override,
+    /// Go on from the newest stored time where it is behind: for who only ends tokens, which no clock may keep him from.
+    Follow,
 }
 
 /// A clock that never runs backwards while the process lives, whatever is done to the system's.
@@ -76,6 +78,7 @@ impl Clock {
                 Ok(Self::at_least(now))
             }
             Skew::Refuse => Err(ClockError::Behind { now, newest }),
+            Skew::Follow => Ok(Self::at_least(if is_ahead { now } else { newest })),
             Skew::Override => {
                 tracing::warn!(%now, %newest, "the newest stored time is forgotten");
                 store.forget_newest(now).await?;

@@ -255,6 +255,10 @@ async fn a_tail_that_was_cut_with_its_token_and_an_emptied_store_are_found() {
         let stage = varied().await;
         tamper(&stage, &["PRAGMA foreign_keys = OFF", UNLOCK, &statement]).await;
         assert_eq!(stage.tokens.audit_verify(None).await.unwrap(), Err(found), "{statement}");
+        let options = SqliteOptions { create: false, ..SqliteOptions::default() };
+        let store = SqliteStore::open(stage.path(), options).await.unwrap();
+        assert!(matches!(store.holds_its_log().await, Err(StoreError::Damaged { .. })), "no gateway starts with it");
+        store.close().await;
         // Who also counts the changes anew is found by what was seen of the store, and by the head.
         let stage = varied().await;
         let head = stage.tokens.audit_head().await.unwrap();

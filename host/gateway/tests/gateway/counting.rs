@@ -29,7 +29,7 @@ const STILL: [&str; 8] = [
 ];
 
 /// Labels, and what they may be: no more of them come of more requests.
-const LABELS: [&str; 12] = [
+const LABELS: [&str; 11] = [
     "code",
     "component",
     "endpoint",
@@ -41,7 +41,6 @@ const LABELS: [&str; 12] = [
     "result",
     "state",
     "status",
-    "why",
 ];
 
 type Labels = BTreeMap<String, String>;

@@ -209,6 +209,7 @@ async fn open(
     store: &SqliteStore,
     skew: Skew,
 ) -> anyhow::Result<Running> {
+    store.holds_its_log().await?;
     let store: Arc<dyn Store> = Arc::new(store.clone());
     let clock = Arc::new(Clock::start(&*store, skew).await?);
     let mut options = Options::new(config, store, clock);

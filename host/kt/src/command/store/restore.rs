@@ -49,6 +49,12 @@ impl Restore {
                 )),
                 None => {}
             }
+            if let Some((first, last)) = restored.unread {
+                stderr::say(format_args!(
+                    "changes {first} to {last} of the store are known to have been made and cannot be read: what was \
+                     revoked in them is not revoked here; revoke it again"
+                ));
+            }
             let mut told = Told::new(path.display().to_string(), &restored.checked);
             told.kept = restored.kept.map(|kept| kept.display().to_string());
             told.print(self.output.format)?;

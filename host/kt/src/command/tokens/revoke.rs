@@ -56,7 +56,7 @@ impl Revoke {
             (true, false) => Choice::Matching(self.filter.parse()?),
         };
         block_on(async {
-            let opened = self.store.open().await?;
+            let opened = self.store.open_to_end().await?;
             match (&choice, self.version) {
                 (Choice::Named(named), version) if named.len() == 1 && !self.dry_run => {
                     revoke_one(&opened, named, version, self.output).await

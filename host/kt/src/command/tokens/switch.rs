@@ -24,7 +24,7 @@ impl Switch {
     pub(crate) fn run(self, on: bool) -> anyhow::Result<Answer> {
         let selector = self.token.selector();
         block_on(async {
-            let opened = self.store.open().await?;
+            let opened = if on { self.store.open().await? } else { self.store.open_to_end().await? };
             let (done, token) = if on {
                 ("enabled", opened.tokens.enable(&selector).await?)
             } else {

@@ -41,6 +41,22 @@ impl SqliteStore {
         Ok(Checked { tokens, revision, newest, log: verify(self, None).await? })
     }
 
+    /// Whether as many entries stand in the log of changes as changes were made: what can be said of a store without
+    /// reading all of it, and what a file that was written over while it was used is caught by.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] where they do not, and others where the store cannot be read.
+    pub async fn holds_its_log(&self) -> Result<(), StoreError> {
+        let changes = self.lineage().await?.revision;
+        let entries = self.audit_last().await?.map_or(0, |entry| entry.number);
+        if entries < changes {
+            let what = Tampered::CutOff { entries, changes }.to_string();
+            return Err(StoreError::Damaged { path: self.path().to_owned(), what });
+        }
+        Ok(())
+    }
+
     async fn sound(&self) -> Result<(u64, i64), Failure> {
         let reader = self.reader()?;
         let damaged = |what: String| StoreError::Damaged { path: self.path().to_owned(), what };

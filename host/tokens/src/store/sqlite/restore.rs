@@ -36,6 +36,9 @@ pub struct Restored {
     pub kept: Option<PathBuf>,
     /// What was there and is no more; nothing where that could not be read.
     pub lost: Option<Lost>,
+    /// The changes, the first and the last of them by their numbers, that the store is known to have had and that
+    /// nobody can read: what was revoked in them is not revoked here.
+    pub unread: Option<(i64, i64)>,
 }
 
 /// What a store knew that the one in its place does not.
@@ -79,7 +82,12 @@ pub async fn restore(backup: &Path, path: &Path, actor: &Actor) -> Result<Restor
     let options = SqliteOptions { create: false, ..SqliteOptions::default() };
     let store = SqliteStore::open(&half.path, options).await.map_err(named)?;
     let mark = Mark::of(&half.path.with_file_name(path.file_name().unwrap_or_default()));
-    let seen = old.as_ref().map(|old| old.lineage).or_else(|| mark.read().map(|seen| seen.lineage));
+    let marked = mark.read().map(|seen| seen.lineage);
+    let read = old.as_ref().map_or(i64::MIN, |old| old.lineage.revision);
+    let read = store.lineage().await.map_err(named)?.revision.max(read);
+    let unread =
+        marked.map(|marked| marked.revision).filter(|last| *last > read).map(|last| (read.saturating_add(1), last));
+    let seen = old.as_ref().map(|old| old.lineage).or(marked);
     let put = put(&store, old.as_ref(), seen, actor).await;
     store.close().await;
     let (checked, lost, lineage) = put.map_err(named)?;
@@ -90,7 +98,7 @@ pub async fn restore(backup: &Path, path: &Path, actor: &Actor) -> Result<Restor
     half.becomes(path, true)?;
     let place = Place::prepare(path, false)?;
     mark.note(Seen { lineage, files: place.files() });
-    Ok(Restored { checked, kept, lost })
+    Ok(Restored { checked, kept, lost, unread })
 }
 
 /// Checks the copy of a backup, and makes of it a store that knows in whose place it is.
