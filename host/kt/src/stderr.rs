@@ -6,6 +6,8 @@ use std::io::{self, Write};
 
 use cedargate_tokens::mask_secrets;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format};
 
 use crate::answer::Answer;
 use crate::clean::clean_lines;
@@ -16,8 +18,15 @@ const LOG: &str = "CEDARGATE_LOG";
 /// Writes what the crates log to stderr, where the environment asks for it.
 pub(crate) fn log_if_asked() {
     if let Some(level) = level_asked() {
-        tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).init();
+        logger().with_max_level(level).init();
     }
+}
+
+/// Writes a log to stderr. Where nobody reads it any more, or its disk is full, its lines are lost and nothing else is:
+/// to tell of that on stderr, too, would end the process.
+pub(crate) fn logger() -> SubscriberBuilder<DefaultFields, Format, LevelFilter, fn() -> io::Stderr> {
+    let writer: fn() -> io::Stderr = io::stderr;
+    tracing_subscriber::fmt().with_writer(writer).with_ansi(false).log_internal_errors(false)
 }
 
 /// The level of the log that the environment asks for.

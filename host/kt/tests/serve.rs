@@ -542,3 +542,30 @@ fn the_log_of_a_start_says_where_it_listens_with_what_and_what_is_open_to_others
     assert_eq!(checked.status.code(), Some(1));
     assert!(text(&checked.stderr).contains("the certificate and the key must belong together"));
 }
+
+#[test]
+fn a_gateway_serves_on_when_nobody_reads_its_log() {
+    for form in ["text", "json"] {
+        let (_, unread) = std::io::pipe().unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        for log in [Stdio::from(unread), full.into()] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("gateway.toml");
+            std::fs::write(&file, "gateway_id = \"gw\"\n").unwrap();
+            let (path, store) = (file.display().to_string(), folder.path().join("s.db").display().to_string());
+            let create = ["tokens", "create", "--type", "access", "--name", "app", "--store", &store];
+            let key = quoted(&text(&output(&[&create[..], &["--output", "json"]].concat()).stdout), "key");
+            let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+            let arguments = ["serve", "--config", &path, "--store", &store, "--listen", &address];
+            let arguments = [&arguments[..], &["--admin", "127.0.0.1:0", "--log-format", form]].concat();
+            let gateway = Gateway::logging(&arguments, "trace", log);
+            until("it answers", || status_of_chat(&address, &key) == Some(200));
+            let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
+            assert!(hung_up.success());
+            for _ in 0..20 {
+                assert_eq!(status_of_chat(&address, &key), Some(200), "{form}");
+            }
+            assert_eq!(gateway.end(), Some(0), "{form}");
+        }
+    }
+}

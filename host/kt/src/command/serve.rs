@@ -5,7 +5,6 @@ mod demo;
 mod descriptors;
 
 use std::fs::Permissions;
-use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -222,7 +221,7 @@ async fn open(
 /// Writes the log of a server, as much of it as the environment asks for.
 fn log(format: LogFormat) {
     let level = stderr::level_asked().unwrap_or(LevelFilter::INFO);
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false);
+    let builder = stderr::logger().with_max_level(level);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
