@@ -45,6 +45,9 @@ const REFUSALS: [&str; 20] = [
 
 const FAILURES: [&str; 7] = ["unreachable", "broken", "late", "cut", "idle", "endless", "too_large"];
 
+/// What became of a reload.
+const RELOADS: [&str; 2] = ["applied", "refused"];
+
 /// What is counted.
 #[derive(Default)]
 pub(crate) struct Metrics {
@@ -52,6 +55,7 @@ pub(crate) struct Metrics {
     refusals: [AtomicU64; REFUSALS.len()],
     failures: [AtomicU64; FAILURES.len()],
     overs: [AtomicU64; Over::ALL.len()],
+    reloads: [AtomicU64; RELOADS.len()],
     pub(crate) abandoned: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
@@ -131,6 +135,11 @@ impl Metrics {
         }
     }
 
+    /// Configuration, policies or certificates were read again: whether all of it is in force now.
+    pub(crate) fn reloaded(&self, is_applied: bool) {
+        add(self.reloads.get(usize::from(!is_applied)));
+    }
+
     /// The gateway ended a connection by itself.
     pub(crate) fn ended_early(&self, over: Over) {
         add(Over::ALL.iter().position(|known| *known == over).and_then(|place| self.overs.get(place)));
@@ -162,6 +171,7 @@ impl Metrics {
         family(out, "cedargate_gateway_upstream_failures_total", "kind", &FAILURES, &self.failures)?;
         let overs = Over::ALL.map(Over::label);
         family(out, "cedargate_gateway_connections_ended_total", "kind", &overs, &self.overs)?;
+        family(out, "cedargate_gateway_reloads_total", "result", &RELOADS, &self.reloads)?;
         self.head.write(out, "cedargate_gateway_head_seconds")?;
         let own = [
             ("cedargate_gateway_replies_abandoned_total", "counter", &self.abandoned),

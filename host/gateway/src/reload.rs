@@ -124,7 +124,14 @@ impl Reloader {
         loaded.wrong = said;
     }
 
+    /// Counts what becomes of it, whatever it is that cannot be used.
     async fn reload(&self, loaded: &mut Loaded, changed: Changed) -> Result<(), ReloadError> {
+        let result = self.put_in_force(loaded, changed).await;
+        self.gateway.metrics.reloaded(result.is_ok());
+        result
+    }
+
+    async fn put_in_force(&self, loaded: &mut Loaded, changed: Changed) -> Result<(), ReloadError> {
         let before = self.gateway.live.load_full();
         let (config, keys) = match &self.config_path {
             Some(path) if changed.config => {

@@ -258,6 +258,9 @@ async fn every_family_moves_and_no_label_comes_from_a_request() {
     for class in ["2xx", "4xx", "5xx"] {
         assert!(families.sum("cedargate_gateway_requests_total", &[("status", class)]) > 0.0, "{class}");
     }
+    for result in ["applied", "refused"] {
+        assert!(families.sum("cedargate_gateway_reloads_total", &[("result", result)]) > 0.0, "{result}");
+    }
     for kind in ["unreachable", "broken", "late", "cut"] {
         assert!(families.sum("cedargate_gateway_upstream_failures_total", &[("kind", kind)]) > 0.0, "{kind}");
     }

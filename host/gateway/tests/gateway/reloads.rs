@@ -150,3 +150,43 @@ async fn tokens_whose_attributes_fit_no_more_are_counted_and_unavailable() {
         assert_eq!(status(&world, gold.expose(), "gpt-4o").await, expected);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reload_that_is_refused_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = policies(folder.path());
+    let file = configuration(folder.path(), "");
+    let world = World::of_file(&file).await;
+    let refused = async || {
+        let metrics = world.metrics().await;
+        let mark = "cedargate_gateway_reloads_total{result=\"refused\"} ";
+        metrics.lines().find_map(|line| line.strip_prefix(mark)).unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(refused().await, 0);
+    let whole = fs::read_to_string(&file).unwrap();
+    let (lock, some) = (policies.join("policies.lock"), policies.join("schema.cedarschema"));
+    let (locked, schema) = (fs::read_to_string(&lock).unwrap(), fs::read_to_string(&some).unwrap());
+    let mut counted = 0;
+    for break_it in [
+        &|| fs::remove_file(&lock).unwrap(),
+        &|| fs::write(&some, format!("{schema}\n")).unwrap(),
+        &|| fs::remove_file(&some).unwrap(),
+        &|| fs::write(&file, "gateway_id = 3").unwrap(),
+        &|| fs::rename(&policies, folder.path().join("away")).unwrap(),
+    ] as [&dyn Fn(); 5]
+    {
+        break_it();
+        assert!(world.running.reload().await.is_err());
+        let now = refused().await;
+        assert!(now > counted, "{now}");
+        let _ = fs::rename(folder.path().join("away"), &policies);
+        fs::write(&lock, &locked).unwrap();
+        fs::write(&some, &schema).unwrap();
+        fs::write(&file, &whole).unwrap();
+        world.running.reload().await.unwrap();
+        counted = refused().await;
+    }
+    // What is noticed counts as what is asked for does.
+    fs::write(&file, "gateway_id = 3").unwrap();
+    until("it is noticed", || async { refused().await > counted }).await;
+}
