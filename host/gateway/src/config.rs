@@ -50,6 +50,8 @@ pub(crate) const ECHO: &str = "echo";
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
+    /// Whether nothing at all is said: the file is empty, or holds comments only.
+    pub says_nothing: bool,
     /// The name of this gateway, which `bindings.gateway_id` of a token must be.
     pub gateway_id: String,
     /// The organization that this gateway serves.
@@ -249,6 +251,7 @@ impl Default for Config {
     /// What runs without a file: one listener on loopback and the built-in provider.
     fn default() -> Self {
         Self {
+            says_nothing: true,
             gateway_id: DEFAULT_GATEWAY_ID.to_owned(),
             org_id: None,
             listeners: vec![Listener::at(DEFAULT_LISTEN)],

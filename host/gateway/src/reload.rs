@@ -135,7 +135,12 @@ impl Reloader {
         let before = self.gateway.live.load_full();
         let (config, keys) = match &self.config_path {
             Some(path) if changed.config => {
-                let config = self.overrides.apply(Config::load(path)?);
+                let config = Config::load(path)?;
+                // A file that was cut short, and not a gateway that is to be everybody's echo.
+                if config.says_nothing && !before.config.says_nothing {
+                    return Err(ConfigError::Emptied { path: path.clone() }.into());
+                }
+                let config = self.overrides.apply(config);
                 let keys = config.keys()?;
                 (config, keys)
             }

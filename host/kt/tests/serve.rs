@@ -569,3 +569,44 @@ fn a_gateway_serves_on_when_nobody_reads_its_log() {
         }
     }
 }
+
+#[test]
+fn a_configuration_that_was_emptied_is_not_put_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (file, store) = (path("gateway.toml"), path("s.db"));
+    let create = ["tokens", "create", "--type", "access", "--name", "app", "--store", &store];
+    let key = quoted(&text(&output(&[&create[..], &["--output", "json"]].concat()).stdout), "key");
+    let said = "[providers.echo]\ndialect = \"echo\"\n[[models]]\nid = \"echo/a\"\n";
+    std::fs::write(&file, said).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let arguments = ["serve", "--config", &file, "--store", &store, "--listen", &address, "--admin", "127.0.0.1:0"];
+    let log = std::fs::File::create(path("log")).unwrap();
+    let logged = |what: &str| std::fs::read_to_string(path("log")).unwrap().matches(what).count();
+    let gateway = Gateway::logging(&arguments, "info", log.into());
+    until("it answers", || status_of_chat(&address, &key) == Some(404));
+    let refused = "the configuration is empty: what was in force stays";
+    let hang_up = || {
+        let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
+        assert!(hung_up.success());
+    };
+    for emptied in ["", "# providers\n\n", "[limits]\n"] {
+        let known = logged(refused);
+        std::fs::write(&file, emptied).unwrap();
+        until("it is noticed", || logged(refused) > known);
+        let before = logged(refused);
+        hang_up();
+        until("it is refused", || logged(refused) > before);
+        assert_eq!(status_of_chat(&address, &key), Some(404), "what was in force stays in force");
+        std::fs::write(&file, said).unwrap();
+        let before = logged("the configuration was read again");
+        hang_up();
+        until("it is whole again", || logged("the configuration was read again") > before);
+    }
+    std::fs::write(&file, said.replace("echo/a", "echo/gpt-4o")).unwrap();
+    until("another one is in force", || status_of_chat(&address, &key) == Some(200));
+    assert_eq!(gateway.end(), Some(0));
+    // Who starts with an empty one has chosen it.
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(output(&["serve", "--config", &file, "--check-config"]).status.code(), Some(0));
+}

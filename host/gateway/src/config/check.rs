@@ -27,8 +27,14 @@ pub(super) fn read(text: &str, file: &str, folder: &Path) -> Result<Config, Conf
             return Err(finder.into_error());
         }
     };
-    let config = Checker { finder: &mut finder, folder }.config(raw);
+    let mut config = Checker { finder: &mut finder, folder }.config(raw);
+    config.says_nothing = text.parse().is_ok_and(|table: toml::Table| is_blank(&table));
     if finder.is_empty() { Ok(config) } else { Err(finder.into_error()) }
+}
+
+/// Whether tables are all that there is, with nothing in them.
+fn is_blank(table: &toml::Table) -> bool {
+    table.values().all(|value| value.as_table().is_some_and(is_blank))
 }
 
 struct Checker<'f, 'a> {
@@ -84,6 +90,7 @@ impl Checker<'_, '_> {
         let limits = self.limits(&limits);
         let timeouts = self.timeouts(&timeouts);
         Config {
+            says_nothing: default.says_nothing,
             gateway_id,
             org_id,
             listeners,

@@ -24,6 +24,15 @@ pub enum ConfigError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The file says nothing any more, and is read again.
+    #[error(
+        "the configuration is empty: what was in force stays; write `{}` again, or start anew with an empty one",
+        path.display()
+    )]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+    },
     /// The text has mistakes: all that were found.
     #[error("{0}")]
     Refused(Problems),
