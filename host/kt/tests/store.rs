@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -208,6 +209,59 @@ fn a_store_is_backed_up_checked_and_put_back() {
     assert!(data(&["store", "check", kept]).contains("tokens: 4"));
     assert!(data(&["store", "check", "--store", &store]).contains("tokens: 3"));
     assert!(Path::new(kept).starts_with(desk.folder.path()));
+}
+
+#[test]
+fn a_backup_is_written_over_a_backup_and_nothing_else() {
+    let desk = Desk::new();
+    let (store, other) = (desk.named("store.db"), desk.named("other.db"));
+    let key = create(&store, "app");
+    create(&other, "another");
+    let (gateway, clients, _) = Gateway::listening(&store, &[]);
+    let (elsewhere, _, _) = Gateway::listening(&other, &[]);
+    fs::write(desk.path("g.toml"), "gateway_id = \"gw\"\n").unwrap();
+    fs::write(desk.path("empty"), "").unwrap();
+    fs::write(desk.path("short.db"), "SQLite format 3\0").unwrap();
+    fs::hard_link(&store, desk.path("name.db")).unwrap();
+    std::os::unix::fs::symlink(&store, desk.path("link.db")).unwrap();
+    std::os::unix::fs::symlink(desk.path("g.toml"), desk.path("link.toml")).unwrap();
+    fs::create_dir(desk.path("folder")).unwrap();
+    let itself = "is the token store itself, or a file that is kept beside it: name another file";
+    let no_backup = "is not a backup of a token store, and is not written over: name another file";
+    let around = desk.path("folder/../store.db").display().to_string();
+    for (to, why) in [
+        (store.clone(), itself),
+        (around, itself),
+        (desk.named("name.db"), itself),
+        (desk.named("link.db"), itself),
+        (desk.named("store.db-wal"), itself),
+        (desk.named("store.db-shm"), itself),
+        (desk.named("store.db-journal"), itself),
+        (desk.named("store.db-seen"), itself),
+        (desk.named("store.db-reserve"), itself),
+        (desk.named("g.toml"), no_backup),
+        (desk.named("link.toml"), no_backup),
+        (desk.named("empty"), no_backup),
+        (desk.named("short.db"), no_backup),
+        (desk.named("folder"), no_backup),
+        (other.clone(), "another process has the token store"),
+    ] {
+        let number = || fs::metadata(&to).ok().map(|file| file.ino());
+        let before = number();
+        let (code, stdout, stderr) = ran(&["store", "backup", "--replace", &to, "--store", &store]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{to}: {stderr}");
+        assert!(stderr.contains(why), "{to}: {stderr}");
+        // What is kept beside a store changes when somebody opens it.
+        assert!(to.contains("store.db-") || number() == before, "{to}");
+    }
+    assert_eq!(fs::read_to_string(desk.path("g.toml")).unwrap(), "gateway_id = \"gw\"\n");
+    assert_eq!(get(&clients, "/v1/models", &key).0, 200);
+    gateway.end_by("TERM");
+    elsewhere.end_by("TERM");
+    let backup = desk.named("backup.db");
+    for _ in 0..3 {
+        assert!(data(&["store", "backup", "--replace", &backup, "--store", &store]).contains("tokens: 1"));
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub use secret::{
 pub use store::{
     Ask, BudgetStore, Change, ChangeSet, Checked, Granted, IfReplaced, Lineage, Lost, RecordStore, Replacement,
     Restored, RowSeal, SecretsPage, Settlement, SqliteOptions, SqliteStore, Store, StoreError, StoredRow, StoredSecret,
-    TokenPage, TokenStore, Work, restore,
+    TokenPage, TokenStore, Work, is_file_of_store, is_same_file, restore,
 };
 pub use token::{
     Allowance, AllowanceError, AllowanceKind, Grant, Label, SECRETS_LIVE_MAX, SecretVersion, Status, Token, Unit,

@@ -28,7 +28,9 @@ pub(crate) use lineage::Descent;
 pub use lineage::{Lineage, Replacement};
 pub use row::{RowSeal, StoredRow};
 pub(crate) use sqlite::RESTORED;
-pub use sqlite::{Checked, IfReplaced, Lost, Restored, SqliteOptions, SqliteStore, restore};
+pub use sqlite::{
+    Checked, IfReplaced, Lost, Restored, SqliteOptions, SqliteStore, is_file_of_store, is_same_file, restore,
+};
 
 /// What a method of a store returns.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

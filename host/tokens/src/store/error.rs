@@ -87,6 +87,20 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A backup would be written over the store that it is one of.
+    #[error("`{path}` is the token store itself, or a file that is kept beside it: name another file for its backup")]
+    Itself {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A backup would be written over something else than a backup.
+    #[error(
+        "`{path}` is not a backup of a token store, and is not written over: name another file, or remove this one"
+    )]
+    NoBackup {
+        /// What is there.
+        path: PathBuf,
+    },
     /// Another process has the store open.
     #[error("another process has the token store `{path}` open: end the gateways that use it, and try again")]
     InUse {

@@ -46,6 +46,7 @@ use place::Place;
 use reserve::{RESERVE_BYTES, Reserve};
 
 pub use backup::Checked;
+pub use place::{is_file_of_store, is_same_file};
 pub(crate) use restore::RESTORED;
 pub use restore::{Lost, Restored, restore};
 

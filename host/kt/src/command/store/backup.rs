@@ -28,7 +28,7 @@ pub(crate) struct Backup {
     /// The file to write.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Write over a file that is there.
+    /// Write over a backup that is there. Nothing else is written over, and never a store that is in use.
     #[arg(long)]
     replace: bool,
     #[command(flatten)]

@@ -10,7 +10,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, query, query_scalar};
 
 use super::failure::Failure;
-use super::{SqliteOptions, SqliteStore, standing};
+use super::place::{ENDINGS, is_file_of_store};
+use super::restore::alone;
+use super::{SqliteOptions, SqliteStore, schema, standing};
 use crate::audit::{Tampered, Verified};
 use crate::operations::verify;
 use crate::store::{StoreError, TokenStore};
@@ -73,14 +75,23 @@ impl SqliteStore {
     }
 
     /// Writes all of the store to a new file of its owner's alone, while others use the store. The file has its name
-    /// once it is whole and was checked. With `replace`, a file that has the name goes.
+    /// once it is whole and was checked. With `replace`, a backup that has the name goes, and nothing else does.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], among others [`StoreError::Exists`].
+    /// [`StoreError`], among others [`StoreError::Exists`], [`StoreError::Itself`] and [`StoreError::NoBackup`].
     pub async fn backup(&self, to: &Path, replace: bool) -> Result<Checked, StoreError> {
-        if !replace && fs::symlink_metadata(to).is_ok() {
-            return Err(StoreError::Exists { path: to.to_owned() });
+        if is_file_of_store(to, self.path()) {
+            return Err(StoreError::Itself { path: to.to_owned() });
+        }
+        match fs::symlink_metadata(to) {
+            Ok(_) if !replace => return Err(StoreError::Exists { path: to.to_owned() }),
+            Ok(there) if !there.is_file() || !schema::is_marked(to) => {
+                return Err(StoreError::NoBackup { path: to.to_owned() });
+            }
+            Ok(_) => alone(to).await?,
+            // Where it cannot be looked at, nothing can be put there.
+            Err(_) => {}
         }
         let half = Half::beside(to)?;
         self.copy(&half).await.map_err(|failure| self.told(failure))?;
@@ -174,9 +185,9 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        for end in ["", "-wal", "-shm", "-journal", "-seen", "-reserve"] {
+        for ending in ENDINGS {
             let mut path = self.path.clone().into_os_string();
-            path.push(end);
+            path.push(ending);
             // Mostly it is not there.
             let _ = fs::remove_file(path);
         }

@@ -20,6 +20,33 @@ const LOG: &str = "-wal";
 /// The one of them in which processes that share the store look for what stands in the log.
 const INDEX: &str = "-shm";
 
+/// How the names of all files of a store go on, its own first.
+pub(super) const ENDINGS: [&str; 6] = ["", LOG, INDEX, "-journal", "-seen", "-reserve"];
+
+/// Whether a path leads to the file of a store or to one that is kept beside it, under whatever name: what writes there
+/// would destroy the store.
+#[must_use]
+pub fn is_file_of_store(path: &Path, store: &Path) -> bool {
+    ENDINGS.into_iter().any(|ending| {
+        let mut of_store = store.as_os_str().to_owned();
+        of_store.push(ending);
+        is_same_file(path, Path::new(&of_store))
+    })
+}
+
+/// Whether two paths lead to the same file, or would where neither is there yet.
+#[must_use]
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
+    };
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => one == other || whole(one).is_some_and(|one| whole(other).is_some_and(|other| one == other)),
+    }
+}
+
 /// A file that was found fit, and which one it is.
 #[derive(Clone, Debug)]
 pub(super) struct Place {

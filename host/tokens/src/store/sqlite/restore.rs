@@ -206,7 +206,7 @@ fn named(error: StoreError, backup: &Path) -> StoreError {
 }
 
 /// Makes sure that nobody else has a store open, and moves its log into the file. What is damaged is left as it is.
-async fn alone(path: &Path) -> Result<(), StoreError> {
+pub(super) async fn alone(path: &Path) -> Result<(), StoreError> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(IN_USE_PATIENCE).disable_statement_logging();
     let tried = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;

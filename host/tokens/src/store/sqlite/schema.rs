@@ -1,5 +1,10 @@
 //! The format of the file, and how an older one is brought to it.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, query, query_scalar, raw_sql};
 
@@ -22,6 +27,22 @@ const MIGRATIONS: [&str; 6] = [
 
 /// Marks the file as ours: `CGTK`.
 const APPLICATION_ID: i64 = 0x4347_544b;
+
+/// Where SQLite keeps that mark in a file, and how a file of SQLite begins, <https://www.sqlite.org/fileformat.html>.
+const MARK_AT: u64 = 68;
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Whether a file is marked as ours, of whatever format, and whole or not. Nothing but its beginning is read.
+pub(super) fn is_marked(path: &Path) -> bool {
+    let read = || -> io::Result<bool> {
+        let file = File::open(path)?;
+        let (mut magic, mut mark) = ([0; MAGIC.len()], [0; 4]);
+        file.read_exact_at(&mut magic, 0)?;
+        file.read_exact_at(&mut mark, MARK_AT)?;
+        Ok(magic == *MAGIC && i64::from(u32::from_be_bytes(mark)) == APPLICATION_ID)
+    };
+    read().unwrap_or(false)
+}
 
 /// Makes a store in an empty file, all of it at once and in the file itself: there is no moment at which the file is a
 /// store without anything in it.
