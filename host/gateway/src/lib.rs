@@ -52,7 +52,7 @@ pub use certificates::CertificateError;
 pub use door::Door;
 pub use live::LiveError;
 pub use overrides::Overrides;
-pub use record::RecordingError;
+pub use record::{RecordingError, check_record};
 pub use reload::ReloadError;
 pub use running::Running;
 pub use start::{Options, StartError, start};

@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 use cedargate::files::{Distrust, Folder};
 use cedargate::model::{Expect, ExpectedDecision, Profile, Record, Request, Timestamp};
 use cedargate::{Bundle, Decision};
+use cedargate_tokens::{is_file_of_store, is_same_file};
+
+use crate::config::Config;
 
 /// Records that wait to be written.
 const QUEUE: usize = 16_384;
@@ -44,6 +47,50 @@ enum Cause {
     Thread(#[from] io::Error),
     #[error("it is not the name of a file")]
     Name,
+    #[error("there is no recording to standard output: name a file")]
+    Stdout,
+    #[error("it is {0}, which records would destroy: name another file")]
+    Taken(&'static str),
+}
+
+/// Files that records must not be appended to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Apart {
+    /// Where tokens are kept.
+    pub(crate) store: Option<PathBuf>,
+    /// Where the configuration was read from.
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Apart {
+    /// Whether what a configuration records to is none of them, and nothing that it reads.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), RecordingError> {
+        let Some(path) = config.record.as_deref() else { return Ok(()) };
+        let stores = [self.store.as_deref(), config.store.as_deref()];
+        let is_read = |file: &PathBuf| is_same_file(path, file);
+        let cause = if path == Path::new("-") {
+            Cause::Stdout
+        } else if stores.into_iter().flatten().any(|store| is_file_of_store(path, store)) {
+            Cause::Taken("the token store, or a file that is kept beside it")
+        } else if self.config.as_ref().is_some_and(is_read) {
+            Cause::Taken("the configuration")
+        } else if config.certificate_files().iter().any(is_read) {
+            Cause::Taken("a certificate or its key")
+        } else {
+            return Ok(());
+        };
+        Err(RecordingError { path: path.to_owned(), cause })
+    }
+}
+
+/// Checks that a gateway with this configuration, of this file, may record to where it says: not to the file of a store,
+/// to the configuration, or to another file that it reads.
+///
+/// # Errors
+///
+/// [`RecordingError`].
+pub fn check_record(config: &Config, config_path: Option<&Path>, store: Option<&Path>) -> Result<(), RecordingError> {
+    Apart { store: store.map(Path::to_owned), config: config_path.map(Path::to_owned) }.check(config)
 }
 
 /// A decision that was made.

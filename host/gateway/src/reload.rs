@@ -2,7 +2,6 @@
 
 mod watch;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cedargate::{Bundle, CodeCache, LoadError};
@@ -13,6 +12,7 @@ use crate::gateway::Gateway;
 use crate::live::{Live, LiveError, Secured};
 use crate::overrides::Overrides;
 use crate::policies::{self, Lock, PoliciesError};
+use crate::record::{Apart, RecordingError};
 use crate::shadow::Candidates;
 use crate::start::{StartError, build};
 use crate::unfit;
@@ -28,6 +28,9 @@ pub enum ReloadError {
     /// The configuration cannot be put to work.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// What is recorded would be written to a file that is needed.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// The policies cannot be read.
     #[error(transparent)]
     Policies(#[from] PoliciesError),
@@ -58,7 +61,8 @@ impl Changed {
 pub(crate) struct Reloader {
     gateway: Arc<Gateway>,
     cache: CodeCache,
-    config_path: Option<PathBuf>,
+    /// Which file the configuration is read from, and which ones are not recorded to.
+    apart: Apart,
     overrides: Overrides,
     /// Held while something is reloaded, so that two reloads do not mix.
     loaded: Mutex<Loaded>,
@@ -82,20 +86,20 @@ impl Reloader {
     pub(crate) fn new(
         gateway: Arc<Gateway>,
         cache: CodeCache,
-        config_path: Option<PathBuf>,
+        apart: Apart,
         overrides: Overrides,
         bundle: Bundle,
         merged: Bundle,
     ) -> Self {
         let listeners = gateway.live.load().config.listeners.clone();
         let loaded = Mutex::new(Loaded { listeners, bundle, merged, shadow: None, wrong: None });
-        Self { gateway, cache, config_path, overrides, loaded }
+        Self { gateway, cache, apart, overrides, loaded }
     }
 
     /// The file and the folders to look at now.
     pub(crate) fn watched(&self) -> Watched {
         let live = self.gateway.live.load();
-        Watched::of(&live.config, self.config_path.as_deref())
+        Watched::of(&live.config, self.apart.config.as_deref())
     }
 
     /// Loads the candidate policies of the first configuration.
@@ -133,7 +137,7 @@ impl Reloader {
 
     async fn put_in_force(&self, loaded: &mut Loaded, changed: Changed) -> Result<(), ReloadError> {
         let before = self.gateway.live.load_full();
-        let (config, keys) = match &self.config_path {
+        let (config, keys) = match &self.apart.config {
             Some(path) if changed.config => {
                 let config = Config::load(path)?;
                 // A file that was cut short, and not a gateway that is to be everybody's echo.
@@ -141,6 +145,7 @@ impl Reloader {
                     return Err(ConfigError::Emptied { path: path.clone() }.into());
                 }
                 let config = self.overrides.apply(config);
+                self.apart.check(&config)?;
                 let keys = config.keys()?;
                 (config, keys)
             }
@@ -234,7 +239,11 @@ impl Reloader {
 fn complain(error: &ReloadError) {
     match error {
         ReloadError::Shadow(_) => tracing::error!(%error, "the candidates were not reloaded: those before stay"),
-        ReloadError::Config(_) | ReloadError::Live(_) | ReloadError::Policies(_) | ReloadError::Load(_) => {
+        ReloadError::Config(_)
+        | ReloadError::Live(_)
+        | ReloadError::Recording(_)
+        | ReloadError::Policies(_)
+        | ReloadError::Load(_) => {
             tracing::error!(%error, "nothing was reloaded: what was in force stays in force");
         }
     }

@@ -26,7 +26,7 @@ use crate::pass_through::ProviderKeys;
 use crate::policies::{self, Lock, PoliciesError};
 use crate::principals::Principals;
 use crate::receive;
-use crate::record::{Recording, RecordingError};
+use crate::record::{Apart, Recording, RecordingError};
 use crate::reload::{Reloader, Watch, Watched};
 use crate::running::{Addresses, Running};
 use crate::serve::{Role, Serving, Stage};
@@ -42,6 +42,8 @@ pub struct Options {
     pub overrides: Overrides,
     /// Where tokens are kept.
     pub store: Arc<dyn Store>,
+    /// The file in which they are, which records are never written to.
+    pub store_path: Option<PathBuf>,
     /// The time of decisions.
     pub clock: Arc<Clock>,
     /// Where compiled code is kept.
@@ -59,6 +61,7 @@ impl Options {
             config_path: None,
             overrides: Overrides::default(),
             store,
+            store_path: None,
             clock,
             cache: CodeCache::user(),
             #[cfg(feature = "bench-open")]
@@ -118,7 +121,9 @@ pub enum StartError {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     #[cfg(feature = "bench-open")]
     let open = options.open;
-    let Options { config, config_path, overrides, store, clock, cache, .. } = options;
+    let Options { config, config_path, overrides, store, store_path, clock, cache, .. } = options;
+    let apart = Apart { store: store_path, config: config_path.clone() };
+    apart.check(&config)?;
     let keys = config.keys()?;
     // Looked at before it is read: what changes while it is read is seen as a change.
     let seen = Watched::of(&config, config_path.as_deref()).look();
@@ -165,7 +170,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         #[cfg(feature = "bench-open")]
         open,
     });
-    let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), cache, config_path, overrides, bundle, merged));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), cache, apart, overrides, bundle, merged));
     reloader.start_shadow().await?;
     let watch = Watch::start(&reloader, seen);
     for exposure in gateway.live.load().config.exposures() {

@@ -610,3 +610,71 @@ fn a_configuration_that_was_emptied_is_not_put_in_force() {
     std::fs::write(&file, "").unwrap();
     assert_eq!(output(&["serve", "--config", &file, "--check-config"]).status.code(), Some(0));
 }
+
+#[test]
+fn nothing_is_recorded_to_a_file_that_is_needed_or_that_others_may_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (store, file) = (path("s.db"), path("gateway.toml"));
+    let create = ["tokens", "create", "--type", "access", "--name", "app", "--store", &store];
+    assert!(output(&create).status.success());
+    let certificates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/certificates");
+    std::fs::copy(certificates.join("server.pem"), path("server.pem")).unwrap();
+    std::fs::copy(certificates.join("server.key"), path("server.key")).unwrap();
+    let said = "listeners = [{ address = \"127.0.0.1:0\", \
+                tls = { cert_file = \"server.pem\", key_file = \"server.key\" } }]\n\
+                admin = { address = \"127.0.0.1:0\" }\n";
+    std::fs::write(&file, said).unwrap();
+    std::fs::write(path("shown.jsonl"), "").unwrap();
+    for name in ["gateway.toml", "server.key"] {
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    std::fs::set_permissions(path("shown.jsonl"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::symlink(folder.path(), path("around")).unwrap();
+    let beside = "the token store, or a file that is kept beside it";
+    let needed = [
+        ("s.db", beside),
+        ("around/s.db", beside),
+        ("s.db-wal", beside),
+        ("s.db-shm", beside),
+        ("s.db-journal", beside),
+        ("s.db-seen", beside),
+        ("s.db-reserve", beside),
+        ("new.db", beside),
+        ("gateway.toml", "it is the configuration"),
+        ("around/gateway.toml", "it is the configuration"),
+        ("server.key", "it is a certificate or its key"),
+    ];
+    for (name, why) in needed.into_iter().chain([("shown.jsonl", "chmod 600")]) {
+        let bytes = || std::fs::read(path(name)).ok();
+        let (before, store) = (bytes(), path(if name == "new.db" { "new.db" } else { "s.db" }));
+        let refused = output(&["serve", "--config", &file, "--store", &store, "--record", &path(name)]);
+        let told = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{name}: {told}");
+        assert!(told.contains("cannot record to") && told.contains(why), "{name}: {told}");
+        assert_eq!(bytes(), before, "{name}");
+        assert!(!Path::new(&path(&format!("{name}.bundles"))).exists(), "{name}");
+    }
+    let refused = output(&["serve", "--store", &store, "--record", "-"]);
+    let told = text(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && told.contains("no recording to standard output"), "{told}");
+
+    // The same of a configuration, before it is used and while another one is.
+    let log = std::fs::File::create(path("log")).unwrap();
+    let logged = |what: &str| std::fs::read_to_string(path("log")).unwrap().matches(what).count();
+    let gateway = Gateway::logging(&["serve", "--config", &file, "--store", &store], "info", log.into());
+    until("it listens", || logged("health and metrics") > 0);
+    for name in ["s.db-wal", "gateway.toml"] {
+        std::fs::write(&file, format!("record = \"{name}\"\nstore = \"s.db\"\n{said}")).unwrap();
+        let checked = output(&["serve", "--config", &file, "--check-config"]);
+        assert_eq!(checked.status.code(), Some(1), "{name}");
+        assert!(text(&checked.stderr).contains("cannot record to"), "{name}");
+        let before = logged("nothing was reloaded");
+        let hung_up = Command::new("kill").args(["-s", "HUP", &gateway.child.id().to_string()]).status().unwrap();
+        assert!(hung_up.success());
+        until("it is refused", || logged("nothing was reloaded") > before);
+    }
+    assert!(logged("cannot record to") > 0);
+    assert_eq!(gateway.end(), Some(0));
+}

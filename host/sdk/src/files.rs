@@ -222,7 +222,7 @@ impl Folder {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(self.not_opened(name, error)),
         };
-        check_opened(&handle, &path)?;
+        check_opened(&handle, &path, Readers::Any)?;
         let mut bytes = Vec::new();
         let read = File::from(handle).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
         let read = read.map_err(|cause| Distrust::System { path: path.clone(), cause })?;
@@ -232,18 +232,18 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// Opens a file to append to, and makes it where it is not there.
+    /// Opens a file of its owner's alone to append to, and makes it where it is not there.
     ///
     /// # Errors
     ///
-    /// [`Distrust`] where others may write to it, or it is no file of one's own.
+    /// [`Distrust`] where others may read it or write to it, or it is no file of one's own.
     pub fn append(&self, name: &OsStr) -> Result<File, Distrust> {
         let path = self.at(name)?;
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let handle =
             openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| self.not_opened(name, error))?;
-        check_opened(&handle, &path)?;
+        check_opened(&handle, &path, Readers::Owner)?;
         Ok(File::from(handle))
     }
 
@@ -518,8 +518,8 @@ fn check_file(stat: &Stat, path: &Path, readers: Readers) -> Result<(), Distrust
 }
 
 /// The same of a file that is open: it was reached by the only name that it has.
-fn check_opened(handle: &OwnedFd, path: &Path) -> Result<(), Distrust> {
+fn check_opened(handle: &OwnedFd, path: &Path, readers: Readers) -> Result<(), Distrust> {
     let stat = fstat(handle).map_err(Distrust::system(path))?;
-    check_file(&stat, path, Readers::Any)?;
+    check_file(&stat, path, readers)?;
     if stat.st_nlink == 1 { Ok(()) } else { Err(Distrust::Names { path: path.to_owned() }) }
 }

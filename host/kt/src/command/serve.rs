@@ -7,13 +7,13 @@ mod descriptors;
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use cedargate_gateway::config::{Config, ConfigError};
 use cedargate_gateway::policies::{bundle, candidates};
-use cedargate_gateway::{Options, Overrides, Running, start};
+use cedargate_gateway::{Options, Overrides, Running, check_record, start};
 use cedargate_tokens::{Clock, IfReplaced, SYSLOG_SOCKET, Sealed, Skew, SqliteOptions, SqliteStore, Store};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
@@ -72,6 +72,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     unlocked: bool,
     /// Record every decision, for `kt replay`; the policies that decided are kept beside it, in `FILE.bundles`.
+    /// A file that is there must be its owner's alone, and none that the gateway needs for something else.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Make three tokens and say what to try with them. Without `--store`, everything is forgotten at the end.
@@ -118,7 +119,7 @@ impl Serve {
             Err(error) => return Err(error).context("the gateway has no configuration"),
         };
         if self.check_config {
-            return Ok(check(&config));
+            return Ok(check(&config, self.config.as_deref()));
         }
         log(self.log_format);
         descriptors::raise();
@@ -150,6 +151,8 @@ impl Serve {
                 forgotten.insert(folder).path().join(DEMO_STORE)
             }
         };
+        // Before a store is made that lies where the records would.
+        check_record(&config, self.config.as_deref(), Some(&path))?;
         if self.demo {
             demo::choose_free_ports(&mut config, &overrides);
         }
@@ -185,12 +188,15 @@ impl Serve {
 
 /// Says what keeps a gateway with this configuration from starting: keys and certificates that are not there, policies,
 /// candidates. What it leaves open to others is said, too.
-fn check(config: &Config) -> Answer {
+fn check(config: &Config, path: Option<&Path>) -> Answer {
     let keys = config.keys().map(drop).map_err(|error| error.to_string());
     let policies = bundle(config).map(drop).map_err(|error| format!("error: {error}"));
     let candidates = candidates(config).map(drop).map_err(|error| format!("error: {error}"));
     let certificates = config.check_certificates().map_err(|error| format!("error: {error}"));
-    let wrong: Vec<_> = [keys, certificates, policies, candidates].into_iter().filter_map(Result::err).collect();
+    let store = config.store.clone().or_else(|| usual_path().ok());
+    let record = check_record(config, path, store.as_deref()).map_err(|error| format!("error: {error}"));
+    let wrong: Vec<_> =
+        [keys, certificates, policies, candidates, record].into_iter().filter_map(Result::err).collect();
     for exposure in config.exposures() {
         stderr::say(format_args!("warning: {exposure}"));
     }
@@ -209,10 +215,12 @@ async fn open(
     skew: Skew,
 ) -> anyhow::Result<Running> {
     store.holds_its_log().await?;
+    let store_path = store.path().to_owned();
     let store: Arc<dyn Store> = Arc::new(store.clone());
     let clock = Arc::new(Clock::start(&*store, skew).await?);
     let mut options = Options::new(config, store, clock);
     options.config_path = config_path;
+    options.store_path = Some(store_path);
     options.overrides = overrides;
     options.cache = cache::of_server();
     Ok(start(options).await?)
