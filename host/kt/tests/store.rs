@@ -368,3 +368,41 @@ fn the_head_of_the_audit_log_is_told_with_each_change() {
     let (_, _, stderr) = ran(&["tokens", "list", "--store", &store, &syslog]);
     assert_eq!(stderr, "", "nothing was changed");
 }
+
+#[test]
+fn a_store_is_new_where_nothing_is_and_says_so_and_an_empty_file_is_none() {
+    let desk = Desk::new();
+    let (empty, new, good) = (desk.named("empty.db"), desk.named("new.db"), desk.named("good.db"));
+    create(&good, "app");
+    fs::write(&empty, "").unwrap();
+    fs::set_permissions(&empty, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for command in [
+        &["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"][..],
+        &["serve", "--accept-store", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+        &["tokens", "create", "--type", "access", "--name", "app"],
+        &["tokens", "list"],
+        &["store", "check"],
+    ] {
+        let (code, _, stderr) = ran(&[command, &["--store", &empty]].concat());
+        assert!(code == 2 && stderr.contains(&format!("`{empty}` is an empty file")), "{command:?}: {stderr}");
+    }
+    let (code, _, stderr) = ran(&["store", "restore", &empty, "--store", &good]);
+    assert!(code == 2 && stderr.contains("is an empty file"), "{stderr}");
+    assert_eq!(fs::metadata(&empty).unwrap().len(), 0);
+    assert!(data(&["store", "check", "--store", &good]).contains("tokens: 1"), "nothing was put in its place");
+
+    let serve = |store: &str| {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", store];
+        let mut child = kt(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut logged = String::new();
+        while !logged.contains("to=\"health and metrics\"") {
+            assert!(log.read_line(&mut logged).unwrap() > 0, "it ended: {logged}");
+        }
+        Gateway(child).end_by("TERM");
+        logged
+    };
+    let said = format!("a new token store was made path={new}");
+    assert!(serve(&new).contains(&said), "where it is made");
+    assert!(!serve(&new).contains("a new token store was made"), "where it is there");
+}

@@ -125,13 +125,16 @@ async fn what_a_killed_process_leaves_is_whole_with_its_log_only() {
 }
 
 #[tokio::test]
-async fn a_file_without_anything_is_no_store_unless_one_is_to_be_made() {
+async fn a_file_without_anything_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.db");
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let options = SqliteOptions { create: false, ..SqliteOptions::default() };
-    assert!(matches!(SqliteStore::open(&path, options).await, Err(StoreError::Cut { .. })));
+    for create in [false, true] {
+        let options = SqliteOptions { create, ..SqliteOptions::default() };
+        assert!(matches!(SqliteStore::open(&path, options).await, Err(StoreError::Empty { .. })));
+    }
+    fs::remove_file(&path).unwrap();
     open(&path).await.unwrap().close().await;
     // As a version did whose stores began in the log: the file alone is a database without a table.
     fs::remove_file(&path).unwrap();

@@ -31,6 +31,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is there, and holds nothing.
+    #[error(
+        "the token store `{path}` is an empty file: put back a backup with `kt store restore`, or, where it never was one, remove it, so that a new store is made"
+    )]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not all of the store: what was written last stood in the log beside it.
     #[error(
         "the token store `{path}` is not whole: what was stored last stood in `{path}-wal`, which is not beside it; put that file there too, or put back a backup with `kt store restore` (a store in use is copied with `kt store backup`)"

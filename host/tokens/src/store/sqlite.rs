@@ -25,7 +25,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cedargate::model::Timestamp;
 use sqlx::AssertSqlSafe;
@@ -90,6 +90,12 @@ impl Default for SqliteOptions {
     }
 }
 
+/// How long a file may be empty that another process makes a store of, which takes milliseconds.
+const MADE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two looks whether it is made.
+const MADE_PAUSE: Duration = Duration::from_millis(20);
+
 /// A store in one SQLite file, for any number of processes on one machine.
 ///
 /// What is acknowledged is on the disk: each transaction is synced before it returns.
@@ -119,11 +125,11 @@ impl SqliteStore {
     ///
     /// [`StoreError`]: each says what to do about it.
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
-        let place = Place::prepare(path.as_ref(), options.create && !options.read_only)?;
+        let place = Self::prepared(path.as_ref(), options).await?;
         let path = place.path().to_owned();
         let mark = Mark::of(&path);
         // Before the store is read: whoever changes it notes that afterwards. One that is made now takes nobody's place.
-        let seen = if place.was_empty() { None } else { mark.read() };
+        let seen = if place.is_new() { None } else { mark.read() };
         if let Some(seen) = seen {
             place.part_with(seen.files)?;
         }
@@ -153,6 +159,18 @@ impl SqliteStore {
                 store.close().await;
                 Err(error)
             }
+        }
+    }
+
+    /// The file, once it is a store where another process is about to make one of it.
+    async fn prepared(path: &Path, options: SqliteOptions) -> Result<Place, StoreError> {
+        let until = Instant::now() + MADE_PATIENCE;
+        loop {
+            let place = Place::prepare(path, options.create && !options.read_only)?;
+            if !place.was_empty() || Instant::now() >= until {
+                return Ok(place);
+            }
+            tokio::time::sleep(MADE_PAUSE).await;
         }
     }
 

@@ -38,11 +38,14 @@ impl Opened {
     /// Opens the file, makes it where it is not there, and brings it to the newest format.
     pub(super) async fn open(place: Place, options: &SqliteOptions) -> Result<Self, StoreError> {
         let connect = connect_options(&place, options);
-        if place.was_empty() {
-            match options.create && !options.read_only {
-                true => schema::make(&place, &connect).await.map_err(|failure| failure.at(&place))?,
-                false => return Err(place.cut()),
-            }
+        if place.is_new() {
+            schema::make(&place, &connect)
+                .await
+                .map_err(|failure| failure.at(&place))
+                .inspect_err(|_| place.take_back())?;
+            tracing::info!(path = %place.path().display(), "a new token store was made");
+        } else if place.was_empty() {
+            return Err(place.empty());
         }
         let connect = if options.read_only { connect } else { connect.journal_mode(SqliteJournalMode::Wal) };
         let pool = |connections: u32, connect: SqliteConnectOptions| {

@@ -53,6 +53,8 @@ pub(super) struct Place {
     path: PathBuf,
     /// What was found there.
     file: Found,
+    /// Whether it was made now.
+    is_new: bool,
 }
 
 impl Place {
@@ -71,11 +73,9 @@ impl Place {
         let folder = if create { Folder::make(folder) } else { Folder::open(folder) };
         // SQLite opens its files by their names.
         let folder = folder.and_then(Folder::own).map_err(wrong)?;
-        if create {
-            // Made with its mode, not changed to it: there is no moment at which others could open it. The files
-            // that SQLite puts beside it get the same mode.
-            folder.touch(name).map_err(wrong)?;
-        }
+        // Made with its mode, not changed to it: there is no moment at which others could open it. The files that SQLite
+        // puts beside it get the same mode.
+        let is_new = create && folder.touch(name).map_err(wrong)?;
         let file = folder.look(name, Readers::Owner).map_err(wrong)?;
         let file = file.ok_or_else(|| StoreError::Missing { path: path.to_path_buf() })?;
         let beside = |ending: &str| {
@@ -87,21 +87,39 @@ impl Place {
             folder.look(&beside(ending), Readers::Owner).map_err(wrong)?;
         }
         // Whole paths: SQLite would take `file:...` for a URL, which may name a database in memory.
-        Ok(Self { path: folder.path().join(name), file })
+        Ok(Self { path: folder.path().join(name), file, is_new })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the file held nothing when it was found.
+    /// Whether the file was made when it was prepared.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether the file was there, and held nothing.
     pub(super) fn was_empty(&self) -> bool {
-        self.file.bytes == 0
+        !self.is_new && self.file.bytes == 0
+    }
+
+    /// Takes a file away that was made now and is no store yet: left there, it would be taken for one that was emptied.
+    pub(super) fn take_back(&self) {
+        if self.is_new && fs::metadata(&self.path).is_ok_and(|file| file.len() == 0) {
+            // Where it cannot be taken away, whoever opens it next is told that it is empty.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 
     /// Whether nothing stands in the log beside the file.
     pub(super) fn has_no_log(&self) -> bool {
         fs::metadata(self.beside(LOG)).map_or(true, |log| log.len() == 0)
+    }
+
+    /// The file holds nothing.
+    pub(super) fn empty(&self) -> StoreError {
+        StoreError::Empty { path: self.path.clone() }
     }
 
     /// The file lacks its log.

@@ -62,8 +62,12 @@ pub struct Lost {
 /// [`StoreError`], among others [`StoreError::InUse`] where another process has the store open, and
 /// [`StoreError::Tampered`]. Nothing was changed then.
 pub async fn restore(backup: &Path, path: &Path, actor: &Actor) -> Result<Restored, StoreError> {
-    if !fs::metadata(backup).map_err(|error| unfit(backup, error))?.is_file() {
+    let found = fs::metadata(backup).map_err(|error| unfit(backup, error))?;
+    if !found.is_file() {
         return Err(unfit(backup, "it is not a regular file"));
+    }
+    if found.len() == 0 {
+        return Err(StoreError::Empty { path: backup.to_owned() });
     }
     let there = fs::symlink_metadata(path).is_ok();
     let mut old = None;
