@@ -29,19 +29,8 @@ const STILL: [&str; 8] = [
 ];
 
 /// Labels, and what they may be: no more of them come of more requests.
-const LABELS: [&str; 11] = [
-    "code",
-    "component",
-    "endpoint",
-    "kind",
-    "le",
-    "outcome",
-    "path",
-    "policy_set",
-    "result",
-    "state",
-    "status",
-];
+const LABELS: [&str; 11] =
+    ["code", "component", "endpoint", "kind", "le", "outcome", "path", "policy_set", "result", "state", "status"];
 
 type Labels = BTreeMap<String, String>;
 
