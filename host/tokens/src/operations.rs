@@ -32,7 +32,7 @@ pub use mistake::TokenError;
 pub use plan::{Draft, Plan, TRIES_MAX};
 pub use revoke::{BULK_MAX, Choice};
 pub use rotate::{GRACE_DEFAULT, GRACE_MAX, REPEAT_AFTER, Rotated, Rotation};
-pub(crate) use verify::verify;
+pub(crate) use verify::{cut_off, verify};
 
 /// Does what is asked for with tokens, in the name of somebody. Cheap to clone.
 ///

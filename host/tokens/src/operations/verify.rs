@@ -53,6 +53,11 @@ impl Tokens {
     }
 }
 
+/// Whether entries are missing: each change of a token is one revision and one entry.
+pub(crate) fn cut_off(entries: i64, changes: i64) -> Option<Tampered> {
+    (entries < changes).then_some(Tampered::CutOff { entries, changes })
+}
+
 /// The same for a store that nothing is done with.
 pub(crate) async fn verify(
     store: &(impl TokenStore + ?Sized),
@@ -67,9 +72,8 @@ pub(crate) async fn verify(
     }
     // Tokens are read before the log: whatever changes meanwhile is behind this entry.
     let settled = store.audit_last().await?.map_or(0, |entry| entry.number);
-    // Each change of a token is one revision and one entry.
-    if settled < lineage.revision {
-        return Ok(Err(Tampered::CutOff { entries: settled, changes: lineage.revision }));
+    if let Some(cut) = cut_off(settled, lineage.revision) {
+        return Ok(Err(cut));
     }
     let tokens = tokens(store).await?;
     let mut log = Log { walk: Walk::towards(known), settled, last: BTreeMap::new(), names: Names::default() };

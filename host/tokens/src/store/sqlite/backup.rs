@@ -14,7 +14,7 @@ use super::place::{ENDINGS, is_file_of_store};
 use super::restore::alone;
 use super::{SqliteOptions, SqliteStore, schema, standing};
 use crate::audit::{Tampered, Verified};
-use crate::operations::verify;
+use crate::operations::{cut_off, verify};
 use crate::store::{StoreError, TokenStore};
 
 /// What a look at all of a store found.
@@ -52,11 +52,10 @@ impl SqliteStore {
     pub async fn holds_its_log(&self) -> Result<(), StoreError> {
         let changes = self.lineage().await?.revision;
         let entries = self.audit_last().await?.map_or(0, |entry| entry.number);
-        if entries < changes {
-            let what = Tampered::CutOff { entries, changes }.to_string();
-            return Err(StoreError::Damaged { path: self.path().to_owned(), what });
+        match cut_off(entries, changes) {
+            Some(cut) => Err(StoreError::Damaged { path: self.path().to_owned(), what: cut.to_string() }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn sound(&self) -> Result<(u64, i64), Failure> {
